@@ -1,0 +1,118 @@
+//! Compiles contracts: what `build.rs` of `contract` and of `tradewind` call.
+//!
+//! From the `.proto` files of some packages come, in `OUT_DIR`:
+//!
+//! - `contracts.rs`: types, clients and servers, one module a package;
+//! - `checks.rs`: the rules of `buf.validate` as code, and `contract::Check` for every message;
+//! - `resources.rs`: `contract::Resource` for every message with the `resource` option;
+//! - `descriptors.bin`: the whole set with options, imports and comments, for everything at run time.
+//!
+//! Invariant: what a contract leaves unsaid (an RPC without its policy, a resource without an
+//! etag) ends the build with the name of what is wrong.
+
+mod checks;
+mod descriptors;
+mod policy;
+mod resource;
+mod rust;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use prost_reflect::MessageDescriptor;
+
+/// Which contracts to compile, and where the rest of them are compiled already.
+#[derive(Debug)]
+pub struct Contracts {
+    /// The folder that imports are relative to.
+    pub root: PathBuf,
+    /// The packages to compile, such as `tradewind.mesh`, with all below them.
+    pub packages: Vec<&'static str>,
+    /// Packages that another crate has compiled, and its path to them.
+    pub elsewhere: Vec<(&'static str, &'static str)>,
+    /// The Rust path of the crate `contract` as the generated code must write it.
+    pub contract: &'static str,
+}
+
+impl Contracts {
+    /// Compiles, into `OUT_DIR`.
+    pub fn compile(&self) -> Result<()> {
+        println!("cargo:rerun-if-changed={}", self.root.display());
+        let out =
+            PathBuf::from(std::env::var_os("OUT_DIR").context("run this from a build script")?);
+
+        let set = descriptors::compile(&self.root, &self.files()?)?;
+        policy::check(&set.pool, |package| self.owns(package))?;
+        std::fs::write(out.join("descriptors.bin"), &set.bytes)?;
+        rust::generate(self, &set, &out)?;
+        checks::generate(self, &set, &out)?;
+        resource::generate(self, &set, &out)
+    }
+
+    /// Whether a package is compiled here.
+    fn owns(&self, package: &str) -> bool {
+        self.packages.iter().any(|own| {
+            package.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        })
+    }
+
+    fn files(&self) -> Result<Vec<String>> {
+        let mut files = Vec::new();
+        for package in &self.packages {
+            let folder = self.root.join(package.replace('.', "/"));
+            walk(&folder, &mut files).with_context(|| format!("{}", folder.display()))?;
+        }
+        let mut names: Vec<String> = files
+            .iter()
+            .filter_map(|file| file.strip_prefix(&self.root).ok()?.to_str().map(str::to_owned))
+            .collect();
+        names.sort();
+        Ok(names)
+    }
+}
+
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            walk(&path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "proto") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// The path of a message as prost names it: packages and outer messages are modules.
+fn rust_path(message: &MessageDescriptor) -> String {
+    let outer = match message.parent_message() {
+        Some(parent) => {
+            let path = rust_path(&parent);
+            let (module, name) = path.rsplit_once("::").unwrap_or(("", &path));
+            format!("{module}::{}", constant_case(name).to_lowercase())
+        }
+        None => message.package_name().replace('.', "::"),
+    };
+    format!("{outer}::{}", message.name())
+}
+
+/// A field as prost names it.
+fn field_name(name: &str) -> String {
+    if matches!(name, "type" | "ref" | "match" | "use" | "in" | "for" | "as") {
+        format!("r#{name}")
+    } else {
+        name.to_owned()
+    }
+}
+
+/// `SpecialOrder` as `SPECIAL_ORDER`, the prefix of its values.
+fn constant_case(name: &str) -> String {
+    let mut constant = String::new();
+    for (position, letter) in name.char_indices() {
+        if letter.is_ascii_uppercase() && position > 0 {
+            constant.push('_');
+        }
+        constant.push(letter.to_ascii_uppercase());
+    }
+    constant
+}
