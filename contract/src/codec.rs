@@ -66,7 +66,7 @@ where
     }
 }
 
-/// INVALID_ARGUMENT for bytes that are not the message they should be.
+/// `INVALID_ARGUMENT` for bytes that are not the message they should be.
 fn malformed(error: &Status) -> Status {
     let mut details = ErrorDetails::new();
     details.set_error_info("MALFORMED_MESSAGE", DOMAIN, []);
@@ -77,7 +77,7 @@ fn malformed(error: &Status) -> Status {
     )
 }
 
-/// INVALID_ARGUMENT with a `BadRequest` that names every field.
+/// `INVALID_ARGUMENT` with a `BadRequest` that names every field.
 pub fn refusal(violations: &Violations) -> Status {
     let fields: Vec<_> = violations
         .violations()

@@ -6,7 +6,7 @@ pub mod codec;
 mod money_math;
 mod resource;
 
-pub use money_math::MoneyError;
+pub use money_math::{MoneyError, decimals};
 pub use prost_protovalidate::{ValidationError as Violations, Violation};
 pub use resource::{Column, Kind, Malformed, ReadRow, Resource, Stamp, Value, WriteRow};
 
@@ -16,6 +16,8 @@ pub use resource::{Column, Kind, Malformed, ReadRow, Resource, Stamp, Value, Wri
     clippy::all,
     clippy::pedantic,
     clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    clippy::expect_used,
     reason = "generated"
 )]
 mod generated {

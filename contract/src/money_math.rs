@@ -11,6 +11,29 @@ pub enum MoneyError {
     /// The result does not fit.
     #[error("the amount is out of range")]
     OutOfRange,
+    /// A text is not an amount of its currency.
+    #[error("`{0}` is not an amount: digits, and at most {1} decimals after a point")]
+    Malformed(String, usize),
+}
+
+/// Currencies without minor units (ISO 4217, 2026).
+const NO_DECIMALS: [&str; 16] = [
+    "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF",
+    "XOF", "XPF",
+];
+/// Currencies of a thousand minor units (ISO 4217, 2026).
+const THREE_DECIMALS: [&str; 7] = ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"];
+
+/// How many decimals an ISO 4217 currency is written with.
+#[must_use]
+pub fn decimals(currency_code: &str) -> usize {
+    if NO_DECIMALS.contains(&currency_code) {
+        0
+    } else if THREE_DECIMALS.contains(&currency_code) {
+        3
+    } else {
+        2
+    }
 }
 
 /// The largest amount, in minor units; also the range in the contract and in every table's CHECK.
@@ -27,6 +50,32 @@ impl Money {
     #[must_use]
     pub fn zero(currency_code: impl Into<String>) -> Self {
         Self::new(0, currency_code)
+    }
+
+    /// An amount from its decimal form: `12.5` EUR is 1250 cents. More decimals than the currency has must be zeros.
+    pub fn from_decimal(text: &str, currency_code: &str) -> Result<Self, MoneyError> {
+        let decimals = decimals(currency_code);
+        let malformed = || MoneyError::Malformed(text.chars().take(40).collect(), decimals);
+        let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let (kept, rest) = fraction.split_at_checked(decimals).unwrap_or((fraction, ""));
+        let plain = |part: &str| part.bytes().all(|digit| digit.is_ascii_digit());
+        if whole.is_empty() || !plain(whole) || !plain(kept) || rest.bytes().any(|digit| digit != b'0') {
+            return Err(malformed());
+        }
+        let minor = format!("{whole}{kept:0<decimals$}").parse::<i64>().map_err(|_| MoneyError::OutOfRange)?;
+        Self::zero(currency_code).with(minor.checked_mul(sign))
+    }
+
+    /// The amount as people write it: `12.50 EUR`.
+    #[must_use]
+    pub fn display(&self) -> String {
+        let decimals = decimals(&self.currency_code);
+        let sign = if self.minor < 0 { "-" } else { "" };
+        let digits = format!("{:0>width$}", self.minor.unsigned_abs(), width = decimals + 1);
+        let (whole, fraction) = digits.split_at(digits.len() - decimals);
+        let point = if decimals == 0 { "" } else { "." };
+        format!("{sign}{whole}{point}{fraction} {}", self.currency_code)
     }
 
     /// Both amounts together.
@@ -106,7 +155,36 @@ mod tests {
         assert_eq!(error, MoneyError::Currencies("EUR".into(), "USD".into()));
     }
 
+    #[test]
+    fn decimals_follow_the_currency() {
+        for (text, currency, minor) in [
+            ("12.5", "EUR", 1250),
+            ("12.500", "EUR", 1250),
+            ("50", "JPY", 50),
+            ("0.005", "KWD", 5),
+            ("-3.10", "USD", -310),
+        ] {
+            assert_eq!(Money::from_decimal(text, currency).unwrap().minor, minor, "{text} {currency}");
+        }
+        for wrong in ["", ".5", "1,5", "1.001", "1e3", "--1", "NaN", "99999999999999999999"] {
+            assert!(Money::from_decimal(wrong, "EUR").is_err(), "{wrong}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn what_is_displayed_is_read_again(minor in -LIMIT..=LIMIT, currency in "EUR|JPY|KWD") {
+            let money = Money::new(minor, currency.clone());
+            let shown = money.display();
+            let number = shown.strip_suffix(&format!(" {currency}")).unwrap();
+            prop_assert_eq!(Money::from_decimal(number, &currency).unwrap(), money);
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in ".{0,30}") {
+            let _ = Money::from_decimal(&text, "EUR");
+        }
+
         #[test]
         fn what_is_added_and_taken_away_again_leaves_the_amount(a in -LIMIT/2..LIMIT/2, b in -LIMIT/2..LIMIT/2) {
             let (a, b) = (Money::new(a, "EUR"), Money::new(b, "EUR"));

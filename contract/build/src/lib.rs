@@ -36,6 +36,7 @@ pub struct Contracts {
 
 impl Contracts {
     /// Compiles, into `OUT_DIR`.
+    #[expect(clippy::print_stdout, reason = "how a build script speaks to cargo")]
     pub fn compile(&self) -> Result<()> {
         println!("cargo:rerun-if-changed={}", self.root.display());
         let out =

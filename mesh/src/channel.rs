@@ -1,0 +1,190 @@
+//! How one service calls another, wherever it runs.
+
+use std::sync::{Arc, OnceLock};
+use std::task::{Context as Poller, Poll};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use tokio::time::{Instant, timeout_at};
+use tokio_util::task::AbortOnDropHandle;
+use tonic::Status;
+use tonic::body::Body;
+use tonic::transport::Endpoint;
+use tower::util::BoxCloneSyncService;
+use tower::{Service, ServiceExt, service_fn};
+
+use crate::caller::Principal;
+use crate::clock::Clock;
+use crate::context::{Context, HasContext};
+use crate::deadline;
+use crate::failure::Refusal;
+use crate::server::Stack;
+use crate::server::body::Watched;
+use crate::service_token::{self, ServiceKey};
+use crate::trace;
+
+/// A way to a service; its caller cannot tell near from far. Cheap to clone.
+///
+/// The error is `Status`: with a boxed error, futures are not general enough for `tokio::spawn`.
+pub type Channel = BoxCloneSyncService<Request<Body>, Response<Body>, Status>;
+
+/// Whose call goes out, as a value beside its headers; nothing from the network can set it.
+#[derive(Debug, Clone)]
+pub(crate) struct Outbound {
+    pub(crate) context: Context,
+}
+
+/// A service that another one calls.
+#[derive(Clone)]
+pub struct Peer {
+    channel: Channel,
+    service: &'static str,
+}
+
+impl Peer {
+    pub(crate) fn new(channel: Channel, service: &'static str) -> Self {
+        Self { channel, service }
+    }
+
+    /// What a generated client is made of to call for the caller of a request or of a task, within
+    /// its deadline and its trace: `CatalogServiceClient::new(self.catalog.of(&request))`.
+    #[must_use]
+    pub fn of(&self, from: &impl HasContext) -> Outgoing {
+        Outgoing { channel: self.channel.clone(), context: from.context().clone() }
+    }
+
+    /// The same, as the service itself on behalf of that caller: what processes do.
+    #[must_use]
+    pub fn as_service(&self, from: &impl HasContext) -> Outgoing {
+        let context = from.context().as_service(self.service);
+        Outgoing { channel: self.channel.clone(), context }
+    }
+}
+
+/// A channel for one call or a few, with whose they are.
+#[derive(Clone)]
+pub struct Outgoing {
+    channel: Channel,
+    context: Context,
+}
+
+impl Service<Request<Body>> for Outgoing {
+    type Response = Response<Body>;
+    type Error = Status;
+    type Future = BoxFuture<'static, Result<Response<Body>, Status>>;
+
+    fn poll_ready(&mut self, poller: &mut Poller<'_>) -> Poll<Result<(), Status>> {
+        self.channel.poll_ready(poller)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        if self.context.has_open_transaction() {
+            return std::future::ready(Err(Refusal::TransactionOpen.into())).boxed();
+        }
+        request.extensions_mut().insert(Outbound { context: self.context.clone() });
+        self.channel.call(request)
+    }
+}
+
+/// The services of this process. On a task of its own, a call that is cancelled or panics behaves as over the wire.
+pub(crate) fn near(stack: Arc<OnceLock<Stack>>, target: &'static str) -> Channel {
+    BoxCloneSyncService::new(service_fn(move |request: Request<Body>| {
+        let stack = stack.get().cloned();
+        async move {
+            let stack = stack.ok_or(Refusal::Unavailable(target))?;
+            let call = AbortOnDropHandle::new(tokio::spawn(stack.answer(request)));
+            call.await.map_err(|_| Refusal::Panicked.into())
+        }
+    }))
+}
+
+/// How this process shows others what it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Credentials {
+    pub(crate) key: Option<Arc<ServiceKey>>,
+    pub(crate) clock: Clock,
+    /// The service that calls which no service makes are vouched for by, such as the gateway's.
+    pub(crate) process: Arc<str>,
+}
+
+/// Services of another process, at an address.
+pub(crate) fn far(endpoint: &Endpoint, target: &'static str, credentials: Credentials) -> Channel {
+    let channel = endpoint.connect_lazy();
+    BoxCloneSyncService::new(service_fn(move |mut request: Request<Body>| {
+        let channel = channel.clone();
+        let credentials = credentials.clone();
+        async move {
+            let outbound = request.extensions_mut().remove::<Outbound>();
+            let deadline = outbound.as_ref().and_then(|outbound| outbound.context.deadline);
+            credentials.write(outbound.as_ref(), &mut request)?;
+            let sent = channel.oneshot(request).map(|answer| {
+                answer.map_err(|error| {
+                    let mut status = Status::from(Refusal::Unavailable(target));
+                    status.set_source(Arc::new(error));
+                    status
+                })
+            });
+            let response = match deadline {
+                Some(deadline) => {
+                    timeout_at(deadline, sent).await.map_err(|_| Refusal::DeadlineExceeded)??
+                }
+                None => sent.await?,
+            };
+            let span = tracing::Span::none();
+            Ok(response.map(|body| Body::new(Watched::new(body, deadline, None, span))))
+        }
+    }))
+}
+
+impl Credentials {
+    /// Writes what a near call has as values into the headers of a far one.
+    fn write(
+        &self,
+        outbound: Option<&Outbound>,
+        request: &mut Request<Body>,
+    ) -> Result<(), Status> {
+        let target = service_token::audience(request.uri().path()).to_owned();
+        let address =
+            request.extensions().get::<std::net::SocketAddr>().map(|at| at.ip().to_string());
+        let headers = request.headers_mut();
+        for name in service_token::RESERVED {
+            headers.remove(name);
+        }
+        let mut service = Arc::clone(&self.process);
+        if let Some(Outbound { context }) = outbound {
+            if let Some(deadline) = context.deadline {
+                let remaining = deadline.saturating_duration_since(Instant::now());
+                put(headers, deadline::HEADER, &deadline::format(remaining));
+            }
+            trace::inject(&context.span, headers);
+            put(headers, service_token::PROJECT, context.caller.project());
+            if let Some(credential) = &context.credential {
+                put(headers, "authorization", &format!("Bearer {credential}"));
+            } else if let Principal::Service { name, on_behalf } = context.caller.principal() {
+                service = Arc::clone(name);
+                put(headers, service_token::ACTING, name);
+                if let Some(subject) = on_behalf {
+                    put(headers, service_token::ON_BEHALF, subject);
+                }
+            }
+            if let Some(address) = context.address() {
+                put(headers, service_token::CLIENT_ADDRESS, address);
+            }
+        } else if let Some(address) = address {
+            put(headers, service_token::CLIENT_ADDRESS, &address);
+        }
+        if let Some(key) = &self.key {
+            let now = self.clock.now_micros() / 1_000_000;
+            let token = key.token(&service, &target, now).ok_or(Refusal::NoKeys)?;
+            put(headers, service_token::HEADER, &token);
+        }
+        Ok(())
+    }
+}
+
+fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::try_from(value) {
+        headers.insert(name, value);
+    }
+}

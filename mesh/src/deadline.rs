@@ -1,0 +1,95 @@
+//! Deadlines: read from `grpc-timeout`, never later than the contract's.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use tokio::time::Instant;
+
+use crate::failure::Refusal;
+
+/// The header that carries what remains of a deadline.
+pub(crate) const HEADER: &str = "grpc-timeout";
+
+/// The earlier of the caller's deadline and the contract's.
+pub(crate) fn of(
+    headers: &HeaderMap,
+    longest: Option<Duration>,
+) -> Result<Option<Instant>, Refusal> {
+    let asked = match headers.get(HEADER) {
+        Some(value) => {
+            let text = value.to_str().unwrap_or("?");
+            Some(parse(text).ok_or_else(|| Refusal::MalformedTimeout(text.to_owned()))?)
+        }
+        None => None,
+    };
+    let timeout = match (asked, longest) {
+        (Some(asked), Some(longest)) => Some(asked.min(longest)),
+        (one, other) => one.or(other),
+    };
+    // A deadline past what the clock can hold is no deadline.
+    Ok(timeout.and_then(|timeout| Instant::now().checked_add(timeout)))
+}
+
+/// Up to 8 digits and a unit, as gRPC over HTTP/2 has it.
+fn parse(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|digit| digit.is_ascii_digit())
+    {
+        return None;
+    }
+    let number: u64 = digits.parse().ok()?;
+    Some(match unit {
+        "H" => Duration::from_secs(number * 3600),
+        "M" => Duration::from_secs(number * 60),
+        "S" => Duration::from_secs(number),
+        "m" => Duration::from_millis(number),
+        "u" => Duration::from_micros(number),
+        "n" => Duration::from_nanos(number),
+        _ => return None,
+    })
+}
+
+/// What remains, as `grpc-timeout` carries it: in the finest unit that 8 digits hold.
+pub(crate) fn format(remaining: Duration) -> String {
+    let units = [
+        (remaining.as_nanos(), 'n'),
+        (remaining.as_micros(), 'u'),
+        (remaining.as_millis(), 'm'),
+        (u128::from(remaining.as_secs()), 'S'),
+    ];
+    units
+        .into_iter()
+        .find(|(number, _)| *number < 100_000_000)
+        .map_or_else(|| "99999999S".to_owned(), |(number, unit)| format!("{number}{unit}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn each_unit_is_read() {
+        assert_eq!(parse("2H"), Some(Duration::from_secs(7200)));
+        assert_eq!(parse("99999999n"), Some(Duration::from_nanos(99_999_999)));
+        for wrong in ["", "S", "1", "1s", "-1S", "+1S", "123456789S", "1 S", "1ß"] {
+            assert_eq!(parse(wrong), None, "{wrong}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in ".{0,12}") {
+            let _ = parse(&text);
+        }
+
+        #[test]
+        fn what_is_written_is_read_to_within_a_ten_millionth(nanos in 0u64..10_000_000_000_000_000) {
+            let written = Duration::from_nanos(nanos);
+            let read = parse(&format(written)).unwrap();
+            prop_assert!(read <= written);
+            prop_assert!((written - read).as_nanos() <= u128::from(nanos / 10_000_000));
+        }
+    }
+}

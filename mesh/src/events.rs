@@ -1,0 +1,73 @@
+//! Events over the mesh itself: the bus that needs nothing else installed.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use contract::mesh::v1::events_service_client::EventsServiceClient;
+use contract::mesh::v1::events_service_server::EventsService;
+use contract::mesh::v1::{DeliverRequest, Event};
+use tonic::{Request, Response, Status};
+
+use crate::bus::Bus;
+use crate::caller::Caller;
+use crate::channel::Peer;
+use crate::context::{Context, HasContext};
+use crate::failure::Refusal;
+use crate::service::Consumers;
+use crate::trace;
+
+/// Which services consume which events.
+pub type Subscriptions = HashMap<String, Vec<&'static str>>;
+
+/// Delivers by calling the consuming service, near or far.
+pub(crate) struct MeshBus {
+    pub(crate) subscriptions: Subscriptions,
+    pub(crate) peer: Box<dyn Fn(&'static str) -> Peer + Send + Sync>,
+}
+
+#[async_trait]
+impl Bus for MeshBus {
+    fn consumers(&self, event_type: &str) -> Vec<&'static str> {
+        self.subscriptions.get(event_type).cloned().unwrap_or_default()
+    }
+
+    async fn deliver(
+        &self,
+        context: &Context,
+        consumer: &'static str,
+        events: Vec<Event>,
+    ) -> Result<(), Status> {
+        let outgoing = (self.peer)(consumer).of(context);
+        let request = DeliverRequest { consumer: consumer.to_owned(), events };
+        EventsServiceClient::new(outgoing).deliver(request).await?;
+        Ok(())
+    }
+}
+
+/// Takes events in for every service of this process.
+#[derive(Clone)]
+pub(crate) struct Deliveries {
+    pub(crate) consumers: Arc<OnceLock<Consumers>>,
+}
+
+#[async_trait]
+impl EventsService for Deliveries {
+    async fn deliver(&self, request: Request<DeliverRequest>) -> Result<Response<()>, Status> {
+        let deadline = request.context().deadline;
+        let DeliverRequest { consumer: name, events } = request.into_inner();
+        let found =
+            self.consumers.get().and_then(|consumers| consumers.get_key_value(name.as_str()));
+        let (name, consumer) = found.ok_or(Refusal::NoConsumer(name))?;
+        for event in &events {
+            let span = trace::continued("consume", &event.r#type, &event.traceparent);
+            let subject = (!event.subject.is_empty()).then(|| event.subject.as_str().into());
+            let caller = Caller::service(*name, event.project.as_str(), subject);
+            let mut context = Context::new(caller, event.r#type.as_str(), span.clone());
+            context.deadline = deadline;
+            let consumed = consumer.consume(&context, event);
+            tracing::Instrument::instrument(consumed, span).await?;
+        }
+        Ok(Response::new(()))
+    }
+}

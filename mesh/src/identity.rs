@@ -1,0 +1,228 @@
+//! Who calls, read from what a call carries; nothing is believed for where it came from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderMap;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use moka::sync::Cache;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::caller::{Caller, DEFAULT_PROJECT, Principal};
+use crate::clock::Clock;
+use crate::failure::Refusal;
+use crate::service_token::{self, ServiceKey};
+use crate::trust::Trust;
+
+/// Names the project of a caller without a credential: `tw_pub_` and the project's id. Not a secret.
+pub const PUBLISHABLE_KEY: &str = "tradewind-key";
+const PUBLISHABLE_PREFIX: &str = "tw_pub_";
+/// How many checked tokens are remembered.
+const REMEMBERED: u64 = 100_000;
+
+/// What an access token says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// The user or guest.
+    pub sub: String,
+    /// The project that it is good for.
+    pub project: String,
+    /// Whether it is a user's or a guest's.
+    pub kind: TokenKind,
+    /// The names of roles.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// The session that it belongs to.
+    pub sid: String,
+    /// Its own id.
+    pub jti: String,
+    /// When it was given, in seconds since 1970.
+    pub iat: i64,
+    /// When it ends, in seconds since 1970.
+    pub exp: i64,
+}
+
+/// Whose an access token is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TokenKind {
+    /// An account's.
+    User,
+    /// A customer's without an account.
+    Guest,
+}
+
+/// Which permissions each role gives.
+pub type Roles = BTreeMap<&'static str, BTreeSet<&'static str>>;
+
+/// Tells who calls.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    trust: Arc<Trust>,
+    roles: Roles,
+    clock: Clock,
+    service_key: Option<Arc<ServiceKey>>,
+    checked: Cache<[u8; 32], Checked>,
+}
+
+#[derive(Debug, Clone)]
+struct Checked {
+    caller: Caller,
+    session: Arc<str>,
+    expires: i64,
+}
+
+/// What is known of a call's origin.
+#[derive(Debug)]
+pub(crate) struct Identified {
+    pub(crate) caller: Caller,
+    /// The bearer token that was checked, to be sent on.
+    pub(crate) credential: Option<Arc<str>>,
+    pub(crate) origin: Origin,
+}
+
+/// Which way a call came.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origin {
+    /// A process of the mesh sent it, so that what it says of the client's address holds.
+    pub(crate) forwarded: bool,
+    /// A service makes it, so that it was counted against a budget at the edge already.
+    pub(crate) from_mesh: bool,
+}
+
+impl Identity {
+    pub(crate) fn new(
+        trust: Arc<Trust>,
+        roles: Roles,
+        clock: Clock,
+        service_key: Option<Arc<ServiceKey>>,
+    ) -> Self {
+        let checked = Cache::builder()
+            .max_capacity(REMEMBERED)
+            .time_to_live(Duration::from_secs(900))
+            .build();
+        Self { trust, roles, clock, service_key, checked }
+    }
+
+    /// Tells who calls from the headers of a request that came over the network.
+    pub(crate) async fn identify(
+        &self,
+        headers: &HeaderMap,
+        method: &str,
+    ) -> Result<Identified, Refusal> {
+        let vouching = self.vouching(headers, method)?;
+        let of_mesh = |name| vouching.as_ref().and_then(|_| text_of(headers, name));
+        let made_by_service = of_mesh(service_token::PROJECT);
+        let origin = Origin { forwarded: vouching.is_some(), from_mesh: made_by_service.is_some() };
+        // A service is the caller only where it says so: what it passes on keeps its own caller.
+        if let Some(name) = of_mesh(service_token::ACTING) {
+            if vouching.as_deref() != Some(name) {
+                return Err(Refusal::InvalidToken("it is not the acting service's"));
+            }
+            let subject = of_mesh(service_token::ON_BEHALF).map(Arc::from);
+            let project = made_by_service.unwrap_or(DEFAULT_PROJECT);
+            let caller = Caller::service(name, project, subject);
+            return Ok(Identified { caller, credential: None, origin });
+        }
+        if let Some(token) = bearer(headers)? {
+            let caller = self.check(token).await?;
+            return Ok(Identified { caller, credential: Some(token.into()), origin });
+        }
+        let caller = Caller::nobody(made_by_service.unwrap_or_else(|| project(headers)));
+        Ok(Identified { caller, credential: None, origin })
+    }
+
+    /// The service that vouches for the mesh's own headers of a call.
+    fn vouching(&self, headers: &HeaderMap, method: &str) -> Result<Option<String>, Refusal> {
+        let Some(token) = headers.get(service_token::HEADER) else { return Ok(None) };
+        let key =
+            self.service_key.as_ref().ok_or(Refusal::InvalidToken("no mesh key is set here"))?;
+        let text = token.to_str().map_err(|_| Refusal::InvalidToken("it is not text"))?;
+        key.check(text, service_token::audience(method), self.now()).map(Some)
+    }
+
+    /// Whom an access token shows.
+    pub(crate) async fn check(&self, token: &str) -> Result<Caller, Refusal> {
+        let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        let checked = if let Some(checked) = self.checked.get(&digest) {
+            checked
+        } else {
+            let checked = self.verify(token).await?;
+            self.checked.insert(digest, checked.clone());
+            checked
+        };
+        if checked.expires <= self.now() {
+            return Err(Refusal::InvalidToken("it has expired"));
+        }
+        if self.trust.is_revoked(&checked.session) {
+            return Err(Refusal::InvalidToken("its session has ended"));
+        }
+        Ok(checked.caller)
+    }
+
+    async fn verify(&self, token: &str) -> Result<Checked, Refusal> {
+        let header = jsonwebtoken::decode_header(token)
+            .map_err(|_| Refusal::InvalidToken("it is not a JSON Web Token"))?;
+        let kid = header.kid.ok_or(Refusal::InvalidToken("it names no key"))?;
+        let key =
+            self.trust.key(&kid).await?.ok_or(Refusal::InvalidToken("its key is not known"))?;
+        let claims = decode(token, &key)?;
+        let (subject, session): (Arc<str>, Arc<str>) = (claims.sub.into(), claims.sid.into());
+        let principal = match claims.kind {
+            TokenKind::User => Principal::User { id: subject, session: Arc::clone(&session) },
+            TokenKind::Guest => Principal::Guest { id: subject },
+        };
+        let permissions: BTreeSet<_> = claims
+            .roles
+            .iter()
+            .filter_map(|role| self.roles.get(role.as_str()))
+            .flatten()
+            .copied()
+            .collect();
+        let caller = Caller::new(principal, claims.project, Arc::new(permissions));
+        Ok(Checked { caller, session, expires: claims.exp })
+    }
+
+    /// Seconds since 1970.
+    fn now(&self) -> i64 {
+        self.clock.now_micros() / 1_000_000
+    }
+}
+
+/// The claims of a token whose signature is right; the time is checked at each use.
+fn decode(token: &str, key: &DecodingKey) -> Result<Claims, Refusal> {
+    let mut validation = Validation::new(Algorithm::EdDSA);
+    validation.validate_exp = false;
+    validation.validate_aud = false;
+    validation.required_spec_claims.clear();
+    jsonwebtoken::decode::<Claims>(token, key, &validation)
+        .map(|token| token.claims)
+        .map_err(|_| Refusal::InvalidToken("its signature or its claims are not right"))
+}
+
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+    let mut values = headers.get_all(http::header::AUTHORIZATION).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Refusal::InvalidToken("there are several"));
+    }
+    let text = value.to_str().map_err(|_| Refusal::InvalidToken("it is not text"))?;
+    match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
+        _ => Err(Refusal::InvalidToken("authorization is not `Bearer` and a token")),
+    }
+}
+
+/// The project that a caller without a credential names.
+fn project(headers: &HeaderMap) -> &str {
+    text_of(headers, PUBLISHABLE_KEY)
+        .and_then(|key| key.strip_prefix(PUBLISHABLE_PREFIX))
+        .filter(|project| !project.is_empty() && project.len() <= 64)
+        .unwrap_or(DEFAULT_PROJECT)
+}
+
+fn text_of<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}

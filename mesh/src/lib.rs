@@ -1,0 +1,54 @@
+//! How services meet: channels, layers, serving, identity, policy, health, telemetry.
+//!
+//! A process makes one [`Mesh`] from its contracts, hands it the [`Service`]s that run here, and
+//! serves them. A service calls another through a [`Peer`] and cannot tell where it runs.
+//!
+//! Invariant: the mesh knows no domain; what it must know of an RPC, it reads from the contract.
+
+mod access;
+pub mod admin;
+pub mod bus;
+pub mod caller;
+pub mod changes;
+pub mod channel;
+pub mod clock;
+pub mod context;
+mod deadline;
+mod events;
+pub mod failure;
+pub mod faults;
+pub mod health;
+pub mod identity;
+pub mod ids;
+pub mod limits;
+mod mesh;
+pub mod metrics;
+pub mod policy;
+pub mod replay;
+pub mod serve;
+mod server;
+pub mod service;
+pub mod service_token;
+pub mod signing;
+pub mod telemetry;
+pub mod trace;
+pub mod trust;
+
+pub use access::IDEMPOTENCY_KEY;
+pub use bus::{Bus, Consumer};
+pub use caller::{Caller, Principal};
+pub use changes::Changes;
+pub use channel::{Channel, Outgoing, Peer};
+pub use clock::Clock;
+pub use context::{Context, HasContext};
+pub use events::Subscriptions;
+pub use faults::Faults;
+pub use failure::{Detail, Failure, Refusal, refuse, status};
+pub use ids::Ids;
+pub use mesh::{Config, ConfigError, Mesh};
+pub use replay::Replay;
+pub use service::Service;
+
+pub use async_trait::async_trait;
+pub use tokio_util::sync::CancellationToken;
+pub use tonic::{Code, Request, Response, Status};

@@ -1,0 +1,311 @@
+//! The mesh of one process: which services are here, where the others are, and what all calls pass.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use contract::grpc::health::v1::health_server::HealthServer;
+use contract::mesh::v1::events_service_server::EventsServiceServer;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::service::Routes;
+use tonic::transport::Endpoint;
+
+use crate::bus::Bus;
+use crate::caller::Caller;
+use crate::changes::Changes;
+use crate::channel::{self, Channel, Credentials, Peer};
+use crate::clock::Clock;
+use crate::events::{Deliveries, MeshBus, Subscriptions};
+use crate::failure::Refusal;
+use crate::health::HealthState;
+use crate::identity::{Identity, Roles};
+use crate::limits::{Limiter, Limits};
+use crate::metrics::Metrics;
+use crate::policy::{Policies, PolicyError};
+use crate::server::Stack;
+use crate::service::{Consumers, Service};
+use crate::service_token::ServiceKey;
+use crate::trust::Trust;
+
+/// How often budgets that are full again are forgotten, and ended sessions are asked for.
+const HOUSEKEEPING: Duration = Duration::from_secs(5);
+
+/// What a process is told of its mesh.
+pub struct Config {
+    /// Encoded descriptor sets of every contract, each with its imports.
+    pub descriptors: Vec<&'static [u8]>,
+    /// Which permissions each role gives.
+    pub roles: Roles,
+    /// Services that run elsewhere, with their addresses, such as `http://10.0.0.7:7000`.
+    pub elsewhere: HashMap<&'static str, String>,
+    /// Which services consume which events.
+    pub subscriptions: Subscriptions,
+    /// The key that shows the mesh's processes to each other.
+    pub service_key: Option<Arc<ServiceKey>>,
+    /// Budgets of calls.
+    pub limits: Limits,
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// What this process is called where it speaks for no service.
+    pub process: &'static str,
+}
+
+/// A mesh that cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Contracts.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// An address.
+    #[error("the address `{address}` of {service} is not like http://host:port")]
+    Address {
+        /// Whose.
+        service: &'static str,
+        /// What it is.
+        address: String,
+        /// Why it is none.
+        source: tonic::transport::Error,
+    },
+    /// Reflection.
+    #[error("the contracts cannot be reflected")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// The mesh of one process. Cheap to clone.
+#[derive(Clone)]
+pub struct Mesh {
+    parts: Arc<Parts>,
+}
+
+struct Parts {
+    descriptors: Vec<&'static [u8]>,
+    elsewhere: HashMap<&'static str, Endpoint>,
+    service_key: Option<Arc<ServiceKey>>,
+    clock: Clock,
+    process: &'static str,
+    policies: Arc<Policies>,
+    metrics: Arc<Metrics>,
+    limiter: Arc<Limiter>,
+    identity: Arc<Identity>,
+    trust: Arc<Trust>,
+    changes: Changes,
+    health: HealthState,
+    stack: Arc<OnceLock<Stack>>,
+    consumers: Arc<OnceLock<Consumers>>,
+    subscriptions: Subscriptions,
+    channels: RwLock<HashMap<&'static str, Channel>>,
+}
+
+impl Mesh {
+    /// A mesh whose own services are still to be named.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        let policies = Arc::new(Policies::read(&config.descriptors)?);
+        let elsewhere = config
+            .elsewhere
+            .into_iter()
+            .map(|(service, address)| match Endpoint::from_shared(address.clone()) {
+                Ok(endpoint) => Ok((service, tuned(endpoint))),
+                Err(source) => Err(ConfigError::Address { service, address, source }),
+            })
+            .collect::<Result<_, _>>()?;
+        let trust = Arc::<Trust>::default();
+        let identity = Identity::new(
+            Arc::clone(&trust),
+            config.roles,
+            config.clock.clone(),
+            config.service_key.clone(),
+        );
+        Ok(Self {
+            parts: Arc::new(Parts {
+                descriptors: config.descriptors,
+                elsewhere,
+                service_key: config.service_key,
+                clock: config.clock,
+                process: config.process,
+                policies,
+                metrics: Arc::default(),
+                limiter: Arc::new(Limiter::new(&config.limits)),
+                identity: Arc::new(identity),
+                trust,
+                changes: Changes::default(),
+                health: HealthState::default(),
+                stack: Arc::default(),
+                consumers: Arc::default(),
+                subscriptions: config.subscriptions,
+                channels: RwLock::default(),
+            }),
+        })
+    }
+
+    /// A channel to a service; its caller cannot tell near from far.
+    #[must_use]
+    pub fn channel(&self, service: &'static str) -> Channel {
+        let channels = &self.parts.channels;
+        if let Some(channel) = channels.read().unwrap_or_else(PoisonError::into_inner).get(service)
+        {
+            return channel.clone();
+        }
+        let channel = match self.parts.elsewhere.get(service) {
+            Some(endpoint) => channel::far(endpoint, service, self.credentials()),
+            None => channel::near(Arc::clone(&self.parts.stack), service),
+        };
+        let mut channels = channels.write().unwrap_or_else(PoisonError::into_inner);
+        channels.entry(service).or_insert(channel).clone()
+    }
+
+    /// A service that `from` calls.
+    #[must_use]
+    pub fn peer(&self, from: &'static str, service: &'static str) -> Peer {
+        Peer::new(self.channel(service), from)
+    }
+
+    /// The bus that needs nothing else installed: events are delivered by calls of the mesh.
+    #[must_use]
+    pub fn bus(&self) -> Arc<dyn Bus> {
+        let mesh = self.clone();
+        Arc::new(MeshBus {
+            subscriptions: self.parts.subscriptions.clone(),
+            peer: Box::new(move |consumer| mesh.peer(mesh.parts.process, consumer)),
+        })
+    }
+
+    /// Answers for these services from now on, and does their work until the token is cancelled.
+    /// Called once; what is tracked has ended when the tracker says so.
+    pub fn run(
+        &self,
+        services: Vec<Service>,
+        stop: &CancellationToken,
+        tracker: &TaskTracker,
+    ) -> Result<(), ConfigError> {
+        let mut routes = Routes::builder();
+        routes.add_service(HealthServer::new(self.parts.health.clone()));
+        let consumers = Arc::clone(&self.parts.consumers);
+        routes.add_service(EventsServiceServer::new(Deliveries { consumers }));
+        let mut names = Vec::new();
+        let mut routers = Vec::new();
+        let mut consumers = Consumers::new();
+        for service in services {
+            names.extend(service.contracts);
+            routers.push(service.routes.routes());
+            if let Some(consumer) = service.consumer {
+                consumers.insert(service.name, consumer);
+            }
+            for work in service.background {
+                tracker.spawn(work(stop.child_token()));
+            }
+        }
+        let routes = self.reflected(routes)?.routes();
+        let routes = merge(routes, routers);
+        let _ = self.parts.consumers.set(consumers);
+        let _ = self.parts.stack.set(self.stack(routes));
+        self.parts.health.serve(names);
+        tracker.spawn(self.clone().housekeep(stop.child_token()));
+        Ok(())
+    }
+
+    /// What this process says of its health.
+    #[must_use]
+    pub fn health(&self) -> &HealthState {
+        &self.parts.health
+    }
+
+    /// What this process counts.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.parts.metrics
+    }
+
+    /// The keys that tokens are checked with.
+    #[must_use]
+    pub fn trust(&self) -> &Arc<Trust> {
+        &self.parts.trust
+    }
+
+    /// Whom an access token shows, when it is good: for tokens that come in a message.
+    pub async fn check_token(&self, token: &str) -> Result<Caller, Refusal> {
+        self.parts.identity.check(token).await
+    }
+
+    /// What has changed, for answers that are kept.
+    #[must_use]
+    pub fn changes(&self) -> &Changes {
+        &self.parts.changes
+    }
+
+    /// What the contracts say of every RPC.
+    #[must_use]
+    pub fn policies(&self) -> &Policies {
+        &self.parts.policies
+    }
+
+    pub(crate) fn answering(&self) -> Option<&Stack> {
+        self.parts.stack.get()
+    }
+
+    fn credentials(&self) -> Credentials {
+        Credentials {
+            key: self.parts.service_key.clone(),
+            clock: self.parts.clock.clone(),
+            process: self.parts.process.into(),
+        }
+    }
+
+    fn stack(&self, routes: Routes) -> Stack {
+        let parts = &self.parts;
+        Stack::new(
+            routes,
+            Arc::clone(&parts.policies),
+            Arc::clone(&parts.metrics),
+            Arc::clone(&parts.identity),
+            Arc::clone(&parts.limiter),
+            parts.changes.clone(),
+        )
+    }
+
+    fn reflected(
+        &self,
+        mut routes: tonic::service::RoutesBuilder,
+    ) -> Result<tonic::service::RoutesBuilder, ConfigError> {
+        use tonic_reflection::server::Builder;
+        let sets = &self.parts.descriptors;
+        let builder = || {
+            sets.iter().fold(Builder::configure(), |builder, set| {
+                builder.register_encoded_file_descriptor_set(set)
+            })
+        };
+        routes.add_service(builder().build_v1()?);
+        routes.add_service(builder().build_v1alpha()?);
+        Ok(routes)
+    }
+
+    async fn housekeep(self, stop: CancellationToken) {
+        let mut every = tokio::time::interval(HOUSEKEEPING);
+        while stop.run_until_cancelled(every.tick()).await.is_some() {
+            self.parts.limiter.forget();
+            if let Err(status) = self.parts.trust.refresh().await {
+                tracing::warn!(code = ?status.code(), "keys and ended sessions could not be refreshed: {}", status.message());
+            }
+        }
+    }
+}
+
+/// Fixed windows (adaptive ones storm with pings), TCP without delay, pings that find dead peers.
+fn tuned(endpoint: Endpoint) -> Endpoint {
+    endpoint
+        .tcp_nodelay(true)
+        .initial_stream_window_size(2 << 20)
+        .initial_connection_window_size(4 << 20)
+        .http2_keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(10))
+        .keep_alive_while_idle(true)
+        .connect_timeout(Duration::from_secs(5))
+}
+
+fn merge(routes: Routes, others: Vec<Routes>) -> Routes {
+    let router = others.into_iter().fold(routes.into_axum_router(), |router, other| {
+        // Each brings its own answer to unknown paths; the policies answer those before any router.
+        router.merge(other.into_axum_router().reset_fallback())
+    });
+    Routes::from(router)
+}

@@ -1,0 +1,244 @@
+//! The layers that every call passes, near or far, in their order.
+
+pub(crate) mod body;
+mod cache;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use http::{Request, Response};
+use tokio::time::{Instant, timeout_at};
+use tonic::body::Body;
+use tonic::service::Routes;
+use tonic::{Code, Status};
+use tower::ServiceExt;
+use tracing::{Instrument, Span};
+
+use self::body::Watched;
+use self::cache::{Answers, Looked};
+use crate::access;
+use crate::changes::Changes;
+use crate::channel::Outbound;
+use crate::context::Context;
+use crate::deadline;
+use crate::failure::Refusal;
+use crate::identity::{Identified, Identity, Origin};
+use crate::limits::Limiter;
+use crate::metrics::{CallTimer, Metrics, status_name};
+use crate::policy::{Method, Policies};
+use crate::replay::Replay;
+use crate::service_token::CLIENT_ADDRESS;
+use crate::trace;
+
+/// The largest message that a service takes or gives, in bytes.
+pub(crate) const LONGEST_MESSAGE: usize = 4 << 20;
+
+/// Answers calls: every layer, then the services' own routes. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Stack {
+    parts: Arc<Parts>,
+}
+
+struct Parts {
+    routes: Routes,
+    policies: Arc<Policies>,
+    metrics: Arc<Metrics>,
+    identity: Arc<Identity>,
+    limiter: Arc<Limiter>,
+    answers: Answers,
+}
+
+impl Stack {
+    pub(crate) fn new(
+        routes: Routes,
+        policies: Arc<Policies>,
+        metrics: Arc<Metrics>,
+        identity: Arc<Identity>,
+        limiter: Arc<Limiter>,
+        changes: Changes,
+    ) -> Self {
+        let answers = Answers::new(changes);
+        Self {
+            parts: Arc::new(Parts {
+                routes: routes.prepare(),
+                policies,
+                metrics,
+                identity,
+                limiter,
+                answers,
+            }),
+        }
+    }
+
+    /// Answers a call. Failures are answers too.
+    pub(crate) async fn answer(self, request: Request<Body>) -> Response<Body> {
+        let Some(method) = self.parts.policies.method(request.uri().path()).cloned() else {
+            return Status::from(Refusal::Unknown(request.uri().path().to_owned())).into_http();
+        };
+        let outbound = request.extensions().get::<Outbound>();
+        // The span must have its parent before it is first entered, or it gets a trace of its own.
+        let span = trace::server_span(&method, outbound, request.headers());
+        let call = self.parts.metrics.start(&method);
+        let trace_id = trace::id_of(&span);
+        let layered = self.layered(&method, request).instrument(span.clone());
+        let (mut response, deadline) = match layered.await {
+            Ok(answered) => answered,
+            Err(status) => (status.into_http(), None),
+        };
+        if let Some(replayed) = replay(&response) {
+            response = replayed;
+        }
+        log_failure(&response, &method, &span);
+        if let Some(value) = trace_id.and_then(|id| id.parse().ok()) {
+            response.headers_mut().insert(trace::HEADER, value);
+        }
+        // A trailers-only answer ends here; any other when its body does.
+        if let Some(code) = body::code_of(response.headers()) {
+            end(&call, &span, code);
+            return response;
+        }
+        response.map(|body| Body::new(Watched::new(body, deadline, Some(call), span)))
+    }
+
+    async fn layered(
+        &self,
+        method: &Arc<Method>,
+        mut request: Request<Body>,
+    ) -> Result<(Response<Body>, Option<Instant>), Status> {
+        let parts = &self.parts;
+
+        // The deadline is first: what follows, waiting for keys included, is within it.
+        let mut deadline = deadline::of(request.headers(), method.deadline())?;
+        let outbound = request.extensions_mut().remove::<Outbound>();
+        if let Some(asked) = outbound.as_ref().and_then(|outbound| outbound.context.deadline) {
+            deadline = Some(deadline.map_or(asked, |own| own.min(asked)));
+        }
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            return Err(Refusal::DeadlineExceeded.into());
+        }
+
+        // Identity before access, and both before the rate limit, which counts by caller.
+        let identified = match outbound {
+            Some(outbound) => Identified {
+                caller: outbound.context.caller,
+                credential: outbound.context.credential,
+                origin: Origin { forwarded: true, from_mesh: true },
+            },
+            None => {
+                within(deadline, parts.identity.identify(request.headers(), &method.path)).await??
+            }
+        };
+        access::check(method, &identified.caller)?;
+        let context = context(method, &request, &identified, deadline)?;
+        if !identified.origin.from_mesh {
+            parts.limiter.take(method.rpc.rate(), &context)?;
+        }
+        tracing::Span::current().record("caller", context.caller.actor());
+
+        // The cache stands after access: what may not be asked is not answered from memory either.
+        let kept = method.rpc.cache.as_ref().filter(|_| method.unary && method.without_effect);
+        let (mut request, place) = match kept {
+            Some(rules) => {
+                match parts.answers.look(method, rules, &context.caller, request).await? {
+                    Looked::Hit(response) => {
+                        parts.metrics.cache_hit(&method.path);
+                        return Ok((response, deadline));
+                    }
+                    Looked::Miss(request, place) => (*request, Some(place)),
+                }
+            }
+            None => (request, None),
+        };
+
+        request.extensions_mut().insert(context);
+        let answer = within(deadline, self.handle(request)).await?;
+        let response = match place {
+            Some(place) => parts.answers.keep(place, answer?, LONGEST_MESSAGE).await?,
+            None => answer?,
+        };
+        Ok((response, deadline))
+    }
+
+    /// The handler; a panic in it is a failure of this call alone.
+    async fn handle(&self, request: Request<Body>) -> Result<Response<Body>, Status> {
+        let handled = AssertUnwindSafe(self.parts.routes.clone().oneshot(request)).catch_unwind();
+        match handled.await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(never)) => match never {},
+            Err(_) => Err(Refusal::Panicked.into()),
+        }
+    }
+}
+
+async fn within<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> Result<T, Status> {
+    match deadline {
+        Some(deadline) => {
+            timeout_at(deadline, work).await.map_err(|_| Refusal::DeadlineExceeded.into())
+        }
+        None => Ok(work.await),
+    }
+}
+
+fn context(
+    method: &Arc<Method>,
+    request: &Request<Body>,
+    identified: &Identified,
+    deadline: Option<Instant>,
+) -> Result<Context, Refusal> {
+    let mut context =
+        Context::new(identified.caller.clone(), Arc::clone(&method.path), Span::current());
+    context.deadline = deadline;
+    context.credential.clone_from(&identified.credential);
+    context.idempotency_key = access::idempotency_key(method, request.headers())?;
+    let peer = request.extensions().get::<std::net::SocketAddr>().map(|peer| peer.ip().to_string());
+    let told = request.headers().get(CLIENT_ADDRESS).and_then(|value| value.to_str().ok());
+    context.address = match told.filter(|_| identified.origin.forwarded) {
+        Some(told) => Some(told.into()),
+        None => peer.map(Arc::from),
+    };
+    Ok(context)
+}
+
+/// The answer of a call that was answered before.
+fn replay(response: &Response<Body>) -> Option<Response<Body>> {
+    let status = response.extensions().get::<Status>()?;
+    let replay = std::error::Error::source(status)?.downcast_ref::<Replay>()?;
+    let mut replayed = Response::new(body::answered(body::framed(&replay.answer)));
+    let headers = replayed.headers_mut();
+    headers.insert("content-type", http::HeaderValue::from_static("application/grpc"));
+    headers.insert("idempotency-replayed", http::HeaderValue::from_static("true"));
+    Some(replayed)
+}
+
+/// Logs what went wrong on this side, once, with every cause.
+fn log_failure(response: &Response<Body>, method: &Method, span: &Span) {
+    let Some(status) = response.extensions().get::<Status>() else { return };
+    let ours = matches!(
+        status.code(),
+        Code::Internal | Code::Unknown | Code::DataLoss | Code::Unavailable
+    );
+    let mut causes = Vec::new();
+    let mut cause = std::error::Error::source(status);
+    while let Some(error) = cause {
+        causes.push(error.to_string());
+        cause = error.source();
+    }
+    let (path, code) = (&*method.path, status_name(status.code()));
+    span.in_scope(|| {
+        if ours {
+            tracing::error!(rpc = path, code, causes = causes.join(": "), "{}", status.message());
+        } else {
+            tracing::debug!(rpc = path, code, "{}", status.message());
+        }
+    });
+}
+
+/// Counts and records the end of a call.
+pub(crate) fn end(call: &CallTimer, span: &Span, code: Code) {
+    let elapsed = call.finish(code);
+    span.record("grpc.status", status_name(code));
+    span.in_scope(|| {
+        tracing::debug!(code = status_name(code), elapsed_us = elapsed.as_micros(), "answered");
+    });
+}

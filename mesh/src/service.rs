@@ -1,0 +1,87 @@
+//! A service as the mesh is handed it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use http::{Request, Response};
+use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
+use tonic::server::NamedService;
+use tonic::service::RoutesBuilder;
+use tower::Service as TowerService;
+
+use crate::bus::Consumer;
+
+/// Work that a service does besides answering; it ends when the token is cancelled.
+type Background = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send>;
+
+/// What a service crate hands over: the contracts that it answers, the events that it consumes, its work.
+pub struct Service {
+    pub(crate) name: &'static str,
+    pub(crate) contracts: Vec<&'static str>,
+    pub(crate) routes: RoutesBuilder,
+    pub(crate) consumer: Option<Arc<dyn Consumer>>,
+    pub(crate) background: Vec<Background>,
+}
+
+impl Service {
+    /// A service by its noun, such as `orders`.
+    #[must_use]
+    pub fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            contracts: Vec::new(),
+            routes: RoutesBuilder::default(),
+            consumer: None,
+            background: Vec::new(),
+        }
+    }
+
+    /// Answers a contract, by its generated server.
+    #[must_use]
+    pub fn answer<S>(mut self, server: S) -> Self
+    where
+        S: TowerService<
+                Request<Body>,
+                Response = Response<Body>,
+                Error = std::convert::Infallible,
+                Future: Send + 'static,
+            > + NamedService
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+    {
+        self.contracts.push(S::NAME);
+        self.routes.add_service(server);
+        self
+    }
+
+    /// Consumes events.
+    #[must_use]
+    pub fn consume(mut self, consumer: impl Consumer) -> Self {
+        self.consumer = Some(Arc::new(consumer));
+        self
+    }
+
+    /// Does work besides answering, until the token is cancelled.
+    #[must_use]
+    pub fn work<F>(mut self, work: impl FnOnce(CancellationToken) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.background.push(Box::new(move |stop| work(stop).boxed()));
+        self
+    }
+
+    /// Its noun.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+/// The consumers of one process, by the name of their service.
+pub(crate) type Consumers = HashMap<&'static str, Arc<dyn Consumer>>;

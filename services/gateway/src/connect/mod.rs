@@ -1,0 +1,116 @@
+//! The Connect protocol (<https://connectrpc.com/docs/protocol>): unary calls and server streams.
+
+mod failure;
+mod stream;
+mod unary;
+
+use bytes::Bytes;
+use http::header::HeaderName;
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use mesh::Status;
+use prost::Message;
+use prost_reflect::MessageDescriptor;
+use tonic::body::Body;
+
+use crate::edge::Edge;
+use crate::errors::{self, Refusal};
+use crate::rpc::Rpc;
+use crate::{headers, json};
+
+/// How messages are written.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Codec {
+    Json,
+    Proto,
+}
+
+impl Codec {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "json" => Some(Self::Json),
+            "proto" => Some(Self::Proto),
+            _ => None,
+        }
+    }
+
+    /// The encoded message that a caller sent in this codec.
+    fn decode(self, message: &MessageDescriptor, data: &Bytes) -> Result<Bytes, Status> {
+        match self {
+            Self::Proto => Ok(data.clone()),
+            Self::Json => json::parse(message, data).map(|read| read.encode_to_vec().into()),
+        }
+    }
+
+    /// An encoded message, as a caller of this codec reads it.
+    fn encode(self, message: &MessageDescriptor, encoded: Bytes) -> Result<Bytes, Status> {
+        match self {
+            Self::Proto => Ok(encoded),
+            Self::Json => json::write(&json::decode(message, encoded)?),
+        }
+    }
+}
+
+/// Answers a request to an RPC's own path.
+pub(crate) async fn answer(
+    edge: &Edge,
+    rpc: &Rpc,
+    request: Request<Body>,
+    media_type: &str,
+) -> Response<Body> {
+    let method = request.method();
+    if let (&Method::GET | &Method::HEAD, true) = (method, rpc.without_effect) {
+        return unary::get(edge, rpc, request).await;
+    }
+    if method != Method::POST {
+        let allowed =
+            if rpc.without_effect { vec![Method::GET, Method::POST] } else { vec![Method::POST] };
+        return errors::response(&errors::method_not_allowed(method, rpc.uri.path(), &allowed));
+    }
+    let codec = media_type.strip_prefix("application/").unwrap_or_default();
+    if rpc.streams() || rpc.takes_stream() {
+        let codec = codec.strip_prefix("connect+").and_then(Codec::named);
+        return match codec {
+            Some(codec) => stream::post(edge, rpc, request, codec).await,
+            None => wrong_media_type(media_type, "application/connect+json"),
+        };
+    }
+    match Codec::named(codec) {
+        Some(codec) => unary::post(edge, rpc, request, codec).await,
+        None => wrong_media_type(media_type, "application/json"),
+    }
+}
+
+/// Answers a call of an RPC that does not exist.
+pub(crate) fn unknown(path: &str, media_type: &str) -> Response<Body> {
+    let codec = media_type.strip_prefix("application/connect+").and_then(Codec::named);
+    match codec {
+        Some(codec) => stream::refuse(codec, &Refusal::UnknownRpc(path.to_owned()).into()),
+        None => wrong_media_type(media_type, "application/connect+json"),
+    }
+}
+
+fn wrong_media_type(got: &str, wanted: &'static str) -> Response<Body> {
+    let refusal = Refusal::MediaType { got: got.to_owned(), wanted };
+    let mut response = errors::response(&refusal.into());
+    response.headers_mut().insert("accept-post", HeaderValue::from_static(wanted));
+    response
+}
+
+/// Refuses compressed messages and versions of the protocol that are not known.
+fn check_headers(headers: &HeaderMap, encoding: &HeaderName) -> Result<(), Status> {
+    let version = headers.get("connect-protocol-version");
+    if version.is_some_and(|version| version != "1") {
+        let (name, wanted) = ("connect-protocol-version", "`1`");
+        return Err(Refusal::Header { name, wanted }.into());
+    }
+    match headers.get(encoding).map(|value| value.to_str().unwrap_or("?")) {
+        None | Some("" | "identity") => Ok(()),
+        Some(other) => Err(Refusal::Encoding(other.to_owned()).into()),
+    }
+}
+
+/// Whether metadata of an answer is sent on; binary metadata is base64 in gRPC and Connect alike.
+fn is_told(name: &HeaderName) -> bool {
+    let binary = name.as_str().ends_with("-bin") && !name.as_str().starts_with("grpc-");
+    binary || headers::is_for_callers(name)
+}
