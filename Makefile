@@ -1,0 +1,31 @@
+# The front door: `make` alone says what there is.
+.DEFAULT_GOAL := help
+.PHONY: help run test bench format install
+
+# Every service in one process, its data in ./data, the sample shop in it.
+SERVE = cargo run -- serve --data ./data --demo-shop
+
+# The benches of every crate, with a PostgreSQL server of their own.
+BENCH = cargo run --quiet -p store-testing -- cargo bench --workspace --benches
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+run: ## Build and serve the sample shop on 127.0.0.1:8080
+	@scripts/install.sh run
+	$(SERVE)
+
+test: ## Check everything that must hold before a change lands
+	@scripts/test.sh
+
+bench: ## Measure, beside what it is measured against
+	@scripts/install.sh test
+	$(BENCH)
+
+format: ## Format the code and the contracts
+	@scripts/install.sh test
+	cargo fmt --all
+	scripts/buf/node_modules/.bin/buf format proto --path proto/tradewind --write
+
+install: ## Install what running and testing need
+	@scripts/install.sh test

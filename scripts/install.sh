@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# Installs by name what is missing to run, or to test, and says what it cannot install.
+# Usage: scripts/install.sh run|test
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+missing=()
+
+# Asks for Debian packages unless a command is there.
+need() {
+  local command=$1
+  shift
+  command -v "$command" >/dev/null || missing+=("$@")
+}
+
+# The same for what is no command: the first argument is a pattern of files.
+need_file() {
+  local pattern=$1
+  shift
+  compgen -G "$pattern" >/dev/null || missing+=("$@")
+}
+
+# Runs a command as root, or prints it and stops.
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@"
+  elif sudo -n true 2>/dev/null; then
+    sudo DEBIAN_FRONTEND=noninteractive "$@"
+  else
+    stop "apt-get update && apt-get install --yes --no-install-recommends ${missing[*]}"
+  fi
+}
+
+stop() {
+  echo "tradewind: something is missing that only root can install. Run this as root, then try again:" >&2
+  echo "  $1" >&2
+  exit 1
+}
+
+install_packages() {
+  [ ${#missing[@]} -eq 0 ] && return
+  if ! command -v apt-get >/dev/null; then
+    echo "tradewind: install what these Debian packages hold, then try again: ${missing[*]}" >&2
+    exit 1
+  fi
+  echo "installing ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  as_root apt-get update -qq
+  as_root apt-get install --yes -qq --no-install-recommends "${missing[@]}"
+}
+
+# The toolchain of rust-toolchain.toml comes by itself where rustup is; its first use is here, so
+# that a download is not mistaken for a build.
+check_rust() {
+  if ! command -v cargo >/dev/null; then
+    echo "tradewind: Rust is missing: get it from https://rustup.rs, then try again." >&2
+    exit 1
+  fi
+  if ! command -v rustup >/dev/null; then
+    local wanted
+    wanted=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
+    case "$(cargo --version)" in
+      "cargo $wanted "*) ;;
+      *) echo "tradewind: this builds with Rust $wanted; here is $(cargo --version)." >&2 ;;
+    esac
+  fi
+}
+
+# The pinned buf, from the lock file; npm is asked only when the lock file is newer.
+install_buf() {
+  local lock=scripts/buf/package-lock.json installed=scripts/buf/node_modules/.package-lock.json
+  [ -x scripts/buf/node_modules/.bin/buf ] && [ ! "$lock" -nt "$installed" ] && return
+  echo "installing buf"
+  npm ci --prefix scripts/buf --no-audit --no-fund --loglevel=error
+  touch "$installed"
+}
+
+case "${1:-}" in
+  run | test) ;;
+  *)
+    echo "usage: $0 run|test" >&2
+    exit 2
+    ;;
+esac
+
+need cc gcc libc6-dev
+need cmake cmake
+need make make
+need protoc protobuf-compiler
+# What protoc imports stands beside it; its package only recommends the one that brings it.
+protoc=$(command -v protoc || echo /usr/bin/protoc)
+need_file "${protoc%/bin/protoc}/include/google/protobuf/descriptor.proto" libprotobuf-dev
+if [ "$1" = test ]; then
+  need_file '/usr/lib/postgresql/*/bin/initdb' postgresql
+  need git git
+  need node nodejs
+  need npm npm
+fi
+
+install_packages
+check_rust
+if [ "$1" = test ]; then
+  install_buf
+fi
