@@ -7,9 +7,12 @@
 #[expect(
     missing_docs,
     unreachable_pub,
+    unused_mut,
     clippy::all,
     clippy::pedantic,
     clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    clippy::expect_used,
     reason = "generated"
 )]
 mod generated {
@@ -18,7 +21,9 @@ mod generated {
     include!(concat!(env!("OUT_DIR"), "/resources.rs"));
 }
 
-pub use contract::money;
+pub mod roles;
+
+pub use contract::{MoneyError, money};
 pub use generated::tradewind::*;
 
 /// Every contract as an encoded `google.protobuf.FileDescriptorSet`, with options, imports and comments.

@@ -1,0 +1,153 @@
+//! The services by name, and how each is made.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use mesh::{Clock, Faults, Ids, Mesh, Service, Subscriptions};
+use store::{Database, Migration, Store};
+
+/// A service, by the noun that it is called by everywhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Noun {
+    Gateway,
+    Users,
+    Catalog,
+    Cart,
+    Orders,
+    Payments,
+    Ledger,
+    Notifications,
+}
+
+impl Noun {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Gateway,
+        Self::Users,
+        Self::Catalog,
+        Self::Cart,
+        Self::Orders,
+        Self::Payments,
+        Self::Ledger,
+        Self::Notifications,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::Users => users::NAME,
+            Self::Catalog => catalog::NAME,
+            Self::Cart => cart::NAME,
+            Self::Orders => orders::NAME,
+            Self::Payments => payments::NAME,
+            Self::Ledger => ledger::NAME,
+            Self::Notifications => notifications::NAME,
+        }
+    }
+
+    /// Its tables; the gateway keeps nothing.
+    fn migrations(self) -> Option<&'static [Migration]> {
+        match self {
+            Self::Gateway => None,
+            Self::Users => Some(users::MIGRATIONS),
+            Self::Catalog => Some(catalog::MIGRATIONS),
+            Self::Cart => Some(cart::MIGRATIONS),
+            Self::Orders => Some(orders::MIGRATIONS),
+            Self::Payments => Some(payments::MIGRATIONS),
+            Self::Ledger => Some(ledger::MIGRATIONS),
+            Self::Notifications => Some(notifications::MIGRATIONS),
+        }
+    }
+
+    fn consumes(self) -> &'static [&'static str] {
+        match self {
+            Self::Gateway => &[],
+            Self::Users => users::CONSUMES,
+            Self::Catalog => catalog::CONSUMES,
+            Self::Cart => cart::CONSUMES,
+            Self::Orders => orders::CONSUMES,
+            Self::Payments => payments::CONSUMES,
+            Self::Ledger => ledger::CONSUMES,
+            Self::Notifications => notifications::CONSUMES,
+        }
+    }
+}
+
+impl std::str::FromStr for Noun {
+    type Err = anyhow::Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|noun| noun.name() == name).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            anyhow::anyhow!("there is no service `{name}`; there are {names}")
+        })
+    }
+}
+
+/// Which services consume which events, wherever they run.
+pub(crate) fn subscriptions() -> Subscriptions {
+    let mut subscriptions = Subscriptions::new();
+    for noun in Noun::ALL {
+        for event in noun.consumes() {
+            subscriptions.entry((*event).to_owned()).or_default().push(noun.name());
+        }
+    }
+    subscriptions
+}
+
+/// The service of the mesh that answers a contract: `tradewind.orders.v1.OrdersService` is of `orders`.
+pub(crate) fn noun_of(contract: &str) -> Option<Noun> {
+    match contract.split('.').next()? {
+        "tradewind" => contract.split('.').nth(1)?.parse().ok(),
+        // Health and reflection are this process's own.
+        "grpc" => Some(Noun::Gateway),
+        _ => None,
+    }
+}
+
+/// Every point at which a process can be made to stand still.
+pub(crate) fn points() -> Vec<String> {
+    [orders::points(), payments::points()].concat()
+}
+
+/// What services are made with.
+pub(crate) struct Parts {
+    pub(crate) mesh: Mesh,
+    pub(crate) database: Database,
+    pub(crate) clock: Clock,
+    pub(crate) faults: Faults,
+    pub(crate) index: PathBuf,
+    pub(crate) users: users::Config,
+    pub(crate) notifications: notifications::Config,
+}
+
+/// Opens the store of a service and makes it; the gateway is made where it is served.
+pub(crate) async fn service(noun: Noun, parts: &Parts) -> Result<Option<Service>> {
+    let Some(migrations) = noun.migrations() else { return Ok(None) };
+    let store = Store::open(store::Config {
+        service: noun.name(),
+        database: parts.database.clone(),
+        migrations,
+        bus: parts.mesh.bus(),
+        changes: parts.mesh.changes().clone(),
+        clock: parts.clock.clone(),
+        ids: Ids::new(parts.clock.clone()),
+    })
+    .await?;
+    let mesh = &parts.mesh;
+    let faults = parts.faults.clone();
+    Ok(match noun {
+        Noun::Gateway => None,
+        Noun::Users => Some(users::service(parts.users.clone(), store, mesh)),
+        Noun::Catalog => {
+            let config = catalog::Config { index: Some(parts.index.clone()) };
+            Some(catalog::service(config, store, mesh))
+        }
+        Noun::Cart => Some(cart::service(cart::Config::default(), store, mesh)),
+        Noun::Orders => Some(orders::service(store, mesh, faults)),
+        Noun::Payments => Some(payments::service(payments::Config::default(), store, mesh)),
+        Noun::Ledger => Some(ledger::service(store, mesh)),
+        Noun::Notifications => {
+            Some(notifications::service(parts.notifications.clone(), store, mesh))
+        }
+    })
+}

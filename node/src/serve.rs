@@ -1,0 +1,256 @@
+//! `tradewind serve`: opens what is needed, runs services, and ends them gracefully.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use gateway::{Gateway, Options};
+use mesh::serve::Ended;
+use mesh::service_token::ServiceKey;
+use mesh::{CancellationToken, Clock, Faults, Mesh};
+use store::Database;
+use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
+
+use crate::compose::{self, Noun, Parts};
+use crate::settings::{self, Administrator, Budgets, Listen, Mail, Storage};
+use crate::{demo, say, trust};
+
+/// What `serve` is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The services to run, such as `orders payments`; all when none is named.
+    pub(crate) services: Vec<Noun>,
+    #[command(flatten)]
+    pub(crate) storage: Storage,
+    #[command(flatten)]
+    pub(crate) listen: Listen,
+    #[command(flatten)]
+    pub(crate) budgets: Budgets,
+    #[command(flatten)]
+    pub(crate) mail: Mail,
+    #[command(flatten)]
+    pub(crate) administrator: Administrator,
+    /// Where a service runs that does not run here: `orders=http://10.0.0.7:7000`.
+    #[arg(long = "at", env = "TRADEWIND_AT", value_delimiter = ',')]
+    pub(crate) at: Vec<String>,
+    /// The key that shows the processes of one mesh to each other.
+    #[arg(long, env = "TRADEWIND_MESH_KEY")]
+    pub(crate) mesh_key: Option<PathBuf>,
+    /// Allows what must never be in production, such as `--faults`.
+    #[arg(long)]
+    pub(crate) development: bool,
+    /// A file that names points at which processes stand still; see `tradewind points`.
+    #[arg(long, requires = "development")]
+    pub(crate) faults: Option<PathBuf>,
+    /// Fills an empty shop with sample products, and makes an administrator `admin@example.com` with the password `let me try this`.
+    #[arg(long)]
+    pub(crate) demo_shop: bool,
+}
+
+/// Runs services until the process is told to end.
+pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
+    let stop = CancellationToken::new();
+    let running = start(arguments, &stop).await?;
+    running.announce();
+    signal().await?;
+    say("stopping: taking no more calls, finishing those that run");
+    stop.cancel();
+    Ok(match running.end().await {
+        Ended::Clean => ExitCode::SUCCESS,
+        Ended::Forced => {
+            say("some calls were cut off");
+            ExitCode::FAILURE
+        }
+    })
+}
+
+/// Services that run.
+pub(crate) struct Running {
+    pub(crate) mesh: Mesh,
+    pub(crate) gateway: Option<SocketAddr>,
+    admin: SocketAddr,
+    services: Vec<Noun>,
+    demo_shop: bool,
+    servers: Vec<tokio::task::JoinHandle<Ended>>,
+    tracker: TaskTracker,
+}
+
+/// Starts services; they end when the token is cancelled.
+pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Result<Running> {
+    let services = match arguments.services.as_slice() {
+        [] => Noun::ALL.to_vec(),
+        named => named.to_vec(),
+    };
+    let key = arguments.mesh_key.as_deref().map(ServiceKey::open).transpose()?.map(Arc::new);
+    let elsewhere = settings::elsewhere(&arguments.at)?;
+    settings::check_places(&services, &elsewhere, key.is_some())?;
+    let clock = Clock::system();
+    let mesh = Mesh::new(mesh::Config {
+        descriptors: vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS],
+        roles: tradewind::roles::roles(),
+        elsewhere,
+        subscriptions: compose::subscriptions(),
+        service_key: key,
+        limits: arguments.budgets.limits(),
+        clock: clock.clone(),
+        process: if services.contains(&Noun::Gateway) { "gateway" } else { "node" },
+    })?;
+
+    let partial = services.len() < Noun::ALL.len();
+    let tracker = TaskTracker::new();
+    let drain = arguments.listen.drain();
+    let parts = parts(&arguments, mesh.clone(), clock)?;
+    let mut made = Vec::new();
+    for noun in &services {
+        made.extend(compose::service(*noun, &parts).await.with_context(|| noun.name())?);
+    }
+    trust::ask_users(&mesh);
+    mesh.run(made, stop, &tracker)?;
+
+    let mut servers = Vec::new();
+    let admin = bind(arguments.listen.admin_listen, "--admin-listen").await?;
+    let admin_address = admin.local_addr()?;
+    servers.push(tokio::spawn(mesh::admin::serve(admin, mesh.clone(), stop.clone())));
+    if partial {
+        let listener = bind(arguments.listen.mesh_listen, "--mesh-listen").await?;
+        servers.push(tokio::spawn(mesh::serve::grpc(listener, mesh.clone(), drain, stop.clone())));
+    }
+    let mut gateway = None;
+    if services.contains(&Noun::Gateway) {
+        let listener = bind(arguments.listen.listen, "--listen").await?;
+        gateway = Some(listener.local_addr()?);
+        let edge = edge(&mesh, arguments.listen.allowed_origins)?;
+        servers.push(tokio::spawn(mesh::serve::http(listener, edge, drain, stop.clone())));
+    }
+    let running = Running {
+        mesh,
+        gateway,
+        admin: admin_address,
+        services,
+        demo_shop: arguments.demo_shop,
+        servers,
+        tracker,
+    };
+    if running.demo_shop {
+        demo::fill_shop(&running.mesh).await.context("the sample shop could not be filled")?;
+    }
+    Ok(running)
+}
+
+impl Running {
+    /// Says where to look and what to try.
+    fn announce(&self) {
+        let names: Vec<_> = self.services.iter().map(|noun| noun.name()).collect();
+        say(&format!("tradewind serves {}", names.join(", ")));
+        say(&format!("  metrics    http://{}/metrics", self.admin));
+        let Some(gateway) = self.gateway else { return };
+        say(&format!("  gateway    http://{gateway}/"));
+        say(&format!("  contract   http://{gateway}/openapi.json"));
+        if self.demo_shop {
+            say(&format!("  try        curl 'http://{gateway}/v1/products:search?query=shirt'"));
+            say(&format!("             tradewind demo --url http://{gateway}"));
+        }
+    }
+
+    /// Waits until everything has ended; how hard the servers had to end.
+    pub(crate) async fn end(self) -> Ended {
+        let mut ended = Ended::Clean;
+        for server in self.servers {
+            if !matches!(server.await, Ok(Ended::Clean)) {
+                ended = Ended::Forced;
+            }
+        }
+        self.tracker.close();
+        self.tracker.wait().await;
+        ended
+    }
+}
+
+fn parts(arguments: &Arguments, mesh: Mesh, clock: Clock) -> Result<Parts> {
+    let storage = &arguments.storage;
+    let database = match &storage.database {
+        Some(url) => Database::postgres(url.clone(), storage.connections),
+        None => Database::sqlite(storage.data.clone()),
+    };
+    let administrator = &arguments.administrator;
+    let given = administrator.admin_email.clone().zip(administrator.admin_password.clone());
+    let sample = || (demo::ADMIN_EMAIL.to_owned(), demo::ADMIN_PASSWORD.to_owned());
+    let bootstrap = given.or_else(|| arguments.demo_shop.then(sample));
+    Ok(Parts {
+        mesh,
+        database,
+        clock,
+        faults: arguments.faults.clone().map_or_else(Faults::none, Faults::of_file),
+        index: storage.data.join("search"),
+        users: users::Config {
+            bootstrap: bootstrap.map(|(email, password)| users::Bootstrap {
+                email,
+                password,
+                project: mesh::caller::DEFAULT_PROJECT.to_owned(),
+            }),
+            ..users::Config::default()
+        },
+        notifications: notifications::Config {
+            smtp: arguments.mail.smtp.clone(),
+            from: arguments.mail.mail_from.clone(),
+        },
+    })
+}
+
+fn edge(mesh: &Mesh, allowed_origins: Vec<String>) -> Result<Gateway> {
+    let (channels, health) = (mesh.clone(), mesh.health().clone());
+    let options = Options {
+        allowed_origins,
+        ready: Arc::new(move || health.is_serving()),
+        ..Options::default()
+    };
+    let channel = move |contract: &str| {
+        compose::noun_of(contract).map(|noun| channels.channel(noun.name()))
+    };
+    Ok(Gateway::new(tradewind::DESCRIPTORS, channel, options)?)
+}
+
+async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("{flag} {address} cannot be listened on; is another process there?"))
+}
+
+/// Waits for SIGTERM or SIGINT.
+async fn signal() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+    }
+    Ok(())
+}
+
+/// What `mesh-key` is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct MeshKeyArguments {
+    /// Where the key is written; a file that exists is left alone.
+    file: PathBuf,
+}
+
+/// Writes a new mesh key that its owner alone can read.
+pub(crate) fn write_mesh_key(arguments: &MeshKeyArguments) -> Result<ExitCode> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let path = arguments.file.display();
+    ensure!(!arguments.file.exists(), "{path} exists; remove it first if no process uses it");
+    let pem = mesh::signing::SigningKey::generate_pem()?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&arguments.file)
+        .with_context(|| format!("{path} cannot be written"))?;
+    file.write_all(pem.as_bytes())?;
+    say(&format!("wrote {path}; give it to every process with --mesh-key"));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,107 @@
+//! Cancelling an order: what was paid is given back, then its stock, then the order says so.
+
+use futures_util::FutureExt;
+use mesh::{Context, Status};
+use serde::{Deserialize, Serialize};
+use store::{Claim, Runner, Task};
+use tradewind::catalog::v1::ReleaseReservationRequest;
+use tradewind::orders::v1::order::State;
+use tradewind::orders::v1::{Order, OrderCancelled};
+use tradewind::payments::v1::{CancelPaymentRequest, PaymentIntent};
+
+use crate::orders::Orders;
+use crate::process::{self, Step};
+use crate::{order, store as sql};
+
+const NAME: &str = "cancelling";
+
+/// An order in `STATE_CANCELLING` on its way to `STATE_CANCELLED`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Cancelling {
+    pub(crate) order_id: String,
+}
+
+impl Task for Cancelling {
+    const KIND: &'static str = NAME;
+}
+
+struct Work {
+    order_id: String,
+    claim: Claim,
+    intent: PaymentIntent,
+    order: Order,
+}
+
+/// There is no way back from cancelling: each step is tried until it is done.
+const STEPS: &[Step<Work>] = &[
+    Step {
+        name: "give_back_payment",
+        run: |o, c, w| give_back_payment(o, c, w).boxed(),
+        undo: None,
+    },
+    Step { name: "give_back_stock", run: |o, c, w| give_back_stock(o, c, w).boxed(), undo: None },
+    Step { name: "conclude", run: |o, c, w| conclude(o, c, w).boxed(), undo: None },
+];
+
+pub(crate) fn points() -> Vec<String> {
+    process::points(NAME, STEPS)
+}
+
+pub(crate) async fn drive(
+    orders: &Orders,
+    context: &Context,
+    task: Cancelling,
+    claim: Claim,
+) -> Result<Order, Status> {
+    let mut work = Work {
+        order_id: task.order_id,
+        claim,
+        intent: PaymentIntent::default(),
+        order: Order::default(),
+    };
+    process::drive(orders, context, NAME, STEPS, &mut work).await?;
+    Ok(work.order)
+}
+
+pub(crate) fn tasks(runner: Runner, orders: &Orders) -> Runner {
+    let orders = orders.clone();
+    runner.on(move |context: Context, task: Cancelling, claim| {
+        let orders = orders.clone();
+        async move { drive(&orders, &context, task, claim).await.map(|_| ()) }
+    })
+}
+
+async fn give_back_payment(
+    orders: &Orders,
+    context: &Context,
+    work: &mut Work,
+) -> Result<(), Status> {
+    let request = CancelPaymentRequest { order_id: work.order_id.clone() };
+    work.intent = orders.payments(context).cancel_payment(request).await?.into_inner();
+    Ok(())
+}
+
+async fn give_back_stock(
+    orders: &Orders,
+    context: &Context,
+    work: &mut Work,
+) -> Result<(), Status> {
+    let request = ReleaseReservationRequest { order_id: work.order_id.clone() };
+    orders.stock(context).release_reservation(request).await?;
+    Ok(())
+}
+
+async fn conclude(orders: &Orders, context: &Context, work: &mut Work) -> Result<(), Status> {
+    let mut tx = orders.store.begin_for(context).await?;
+    let order: Order = tx.get(&work.order_id).await?;
+    if order.state() == State::Cancelling {
+        let order = tx.update(&order::cancelled(order, &work.intent)).await?;
+        sql::note(&orders.store, &mut tx, &order, &order.cancel_reason).await?;
+        tx.emit(&order.id, OrderCancelled { order: Some(order.clone()) });
+        work.order = order;
+    } else {
+        work.order = order;
+    }
+    tx.finish(&work.claim).await?;
+    Ok(tx.commit().await?)
+}

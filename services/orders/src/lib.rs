@@ -1,0 +1,59 @@
+//! Orders, from placement to delivery.
+//!
+//! Invariant: an order's processes (checkout, cancelling, refunding) are driven by tasks that were
+//! written with the order's own state; whoever drives one can stop anywhere, and another resumes it.
+//! Invariant: nothing is known of stock or money but what their services answered.
+
+mod cancelling;
+mod checkout;
+mod error;
+mod events;
+mod expiry;
+mod gather;
+mod guest;
+mod order;
+mod orders;
+mod process;
+mod refunding;
+mod rpc;
+mod store;
+mod totals;
+
+use ::store::{Migration, Store};
+use mesh::{Faults, Mesh};
+use tradewind::orders::v1::orders_service_server::OrdersServiceServer;
+
+use crate::orders::Orders;
+
+/// The noun that this service is called by, everywhere.
+pub const NAME: &str = "orders";
+
+/// The tables, oldest first.
+pub const MIGRATIONS: &[Migration] =
+    &[Migration::new("0001_orders", include_str!("../migrations/0001_orders.sql"))];
+
+/// The events that it consumes.
+pub const CONSUMES: &[&str] = &["tradewind.payments.v1.PaymentChanged"];
+
+/// Every point at which a process of this service can be made to stand still: `<process>/<step>`.
+#[must_use]
+pub fn points() -> Vec<String> {
+    [checkout::points(), cancelling::points(), refunding::points()].concat()
+}
+
+/// The service, over its store.
+#[must_use]
+pub fn service(store: Store, mesh: &Mesh, faults: Faults) -> mesh::Service {
+    let orders = Orders::new(store, mesh, faults);
+    let runner = expiry::tasks(
+        refunding::tasks(
+            cancelling::tasks(checkout::tasks(orders.store.runner(), &orders), &orders),
+            &orders,
+        ),
+        &orders,
+    );
+    mesh::Service::new(NAME)
+        .answer(OrdersServiceServer::new(rpc::Rpc { orders: orders.clone() }))
+        .consume(events::consumer(&orders))
+        .work(move |stop| runner.run(stop))
+}

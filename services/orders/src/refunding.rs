@@ -1,0 +1,113 @@
+//! Giving back some of what was paid.
+
+use futures_util::FutureExt;
+use mesh::{Context, Status};
+use serde::{Deserialize, Serialize};
+use store::{Claim, Runner, Task};
+use tradewind::money::v1::Money;
+use tradewind::orders::v1::{Order, OrderRefunded};
+use tradewind::payments::v1::RefundPaymentRequest;
+use tradewind::payments::v1::refund::State;
+
+use crate::error::Error;
+use crate::orders::Orders;
+use crate::process::{self, Step};
+use crate::{order, store as sql};
+
+const NAME: &str = "refunding";
+
+/// An amount that is counted as given back already, on its way to the customer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Refunding {
+    pub(crate) refund_id: String,
+    pub(crate) order_id: String,
+    pub(crate) amount_minor: i64,
+    pub(crate) currency: String,
+    pub(crate) reason: String,
+}
+
+impl Task for Refunding {
+    const KIND: &'static str = NAME;
+}
+
+struct Work {
+    task: Refunding,
+    claim: Claim,
+    succeeded: bool,
+    order: Order,
+}
+
+const STEPS: &[Step<Work>] = &[
+    Step { name: "give_back", run: |o, c, w| give_back(o, c, w).boxed(), undo: None },
+    Step { name: "conclude", run: |o, c, w| conclude(o, c, w).boxed(), undo: None },
+];
+
+pub(crate) fn points() -> Vec<String> {
+    process::points(NAME, STEPS)
+}
+
+pub(crate) async fn drive(
+    orders: &Orders,
+    context: &Context,
+    task: Refunding,
+    claim: Claim,
+) -> Result<Order, Status> {
+    let mut work = Work { task, claim, succeeded: false, order: Order::default() };
+    process::drive(orders, context, NAME, STEPS, &mut work).await?;
+    Ok(work.order)
+}
+
+pub(crate) fn tasks(runner: Runner, orders: &Orders) -> Runner {
+    let orders = orders.clone();
+    runner.on(move |context: Context, task: Refunding, claim| {
+        let orders = orders.clone();
+        async move { drive(&orders, &context, task, claim).await.map(|_| ()) }
+    })
+}
+
+async fn give_back(orders: &Orders, context: &Context, work: &mut Work) -> Result<(), Status> {
+    let task = &work.task;
+    let request = RefundPaymentRequest {
+        refund_id: task.refund_id.clone(),
+        order_id: task.order_id.clone(),
+        amount: Some(Money::new(task.amount_minor, task.currency.clone())),
+        reason: task.reason.clone(),
+    };
+    let refund = orders.payments(context).refund_payment(request).await?.into_inner();
+    match refund.state() {
+        State::Succeeded => work.succeeded = true,
+        State::Failed => work.succeeded = false,
+        // The provider has not said; the task asks again.
+        State::Pending | State::Unspecified => {
+            return Err(Error::Busy(task.order_id.clone()).into());
+        }
+    }
+    Ok(())
+}
+
+async fn conclude(orders: &Orders, context: &Context, work: &mut Work) -> Result<(), Status> {
+    let task = &work.task;
+    let amount = Money::new(task.amount_minor, task.currency.clone());
+    let mut tx = orders.store.begin_for(context).await?;
+    let mut order: Order = tx.get(&task.order_id).await?;
+    if sql::end_refund(&mut tx, &task.refund_id, work.succeeded).await? {
+        order = if work.succeeded {
+            order::refunded(order)?
+        } else {
+            order::refund_failed(order, &amount)?
+        };
+        order = tx.update(&order).await?;
+        let what = if work.succeeded { "given back" } else { "could not be given back" };
+        let note = format!("{} minor units of {} {what}", amount.minor, amount.currency_code);
+        sql::note(&orders.store, &mut tx, &order, &note).await?;
+        if work.succeeded {
+            let event = OrderRefunded { order: Some(order.clone()), amount: Some(amount) };
+            tx.emit(&order.id, event);
+        }
+    }
+    tx.answer_key(&task.refund_id, &order).await?;
+    tx.finish(&work.claim).await?;
+    tx.commit().await?;
+    work.order = order;
+    Ok(())
+}

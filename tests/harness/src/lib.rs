@@ -1,0 +1,194 @@
+//! A mesh in a test: real layers, real stores, callers of every kind.
+//!
+//! A test names the services it needs as [`Part`]s; a dependency that it does not want in full is a
+//! small server of the same contract, written in the test.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use mesh::identity::Roles;
+use mesh::{Caller, Clock, Context, Ids, Mesh, Peer, Principal, Service};
+use store::{Config, Migration, Store};
+use store_testing::TestDatabase;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::Span;
+
+pub use store_testing::Engine;
+
+/// The time at which every test begins: 2026-01-01T00:00:00Z.
+pub const BEGINNING: i64 = 1_767_225_600_000_000;
+
+type Build = Box<dyn FnOnce(Store, &Mesh) -> Service + Send>;
+
+/// A service to run in a test.
+pub struct Part {
+    name: &'static str,
+    migrations: &'static [Migration],
+    consumes: &'static [&'static str],
+    build: Build,
+}
+
+/// A service to run, from what its crate says of itself.
+pub fn part(
+    name: &'static str,
+    migrations: &'static [Migration],
+    consumes: &'static [&'static str],
+    build: impl FnOnce(Store, &Mesh) -> Service + Send + 'static,
+) -> Part {
+    Part { name, migrations, consumes, build: Box::new(build) }
+}
+
+/// A running mesh of one process; it ends with its databases when it is dropped.
+pub struct Harness {
+    /// The mesh, with every layer.
+    pub mesh: Mesh,
+    /// The time; it stands until it is advanced.
+    pub clock: Clock,
+    stores: HashMap<&'static str, Store>,
+    stop: CancellationToken,
+    tracker: TaskTracker,
+    /// Kept while the stores are used.
+    database: TestDatabase,
+}
+
+impl Harness {
+    /// Starts services near each other, on a new database.
+    pub async fn start(engine: Engine, parts: Vec<Part>) -> Self {
+        let database = store_testing::database(engine).await;
+        Self::start_on(database, parts, Clock::at(BEGINNING)).await
+    }
+
+    /// The same over a database that may hold something already, at a time.
+    ///
+    /// # Panics
+    ///
+    /// When the contracts make no mesh, or a store does not open.
+    #[expect(clippy::expect_used, reason = "a test that cannot start has failed")]
+    pub async fn start_on(database: TestDatabase, parts: Vec<Part>, clock: Clock) -> Self {
+        let mut subscriptions: HashMap<String, Vec<&'static str>> = HashMap::new();
+        for part in &parts {
+            for event in part.consumes {
+                subscriptions.entry((*event).to_owned()).or_default().push(part.name);
+            }
+        }
+        let mesh = Mesh::new(mesh::Config {
+            descriptors: vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS],
+            roles: tradewind::roles::roles(),
+            elsewhere: HashMap::new(),
+            subscriptions,
+            service_key: None,
+            limits: mesh::limits::Limits::default(),
+            clock: clock.clone(),
+            process: "test",
+        })
+        .expect("the contracts make a mesh");
+        // One budget of connections for all services, as in a process.
+        let opened = database.open();
+        let mut stores = HashMap::new();
+        let mut services = Vec::new();
+        for part in parts {
+            let store = Store::open(Config {
+                service: part.name,
+                database: opened.clone(),
+                migrations: part.migrations,
+                bus: mesh.bus(),
+                changes: mesh.changes().clone(),
+                clock: clock.clone(),
+                ids: Ids::new(clock.clone()),
+            })
+            .await
+            .expect("the store opens");
+            stores.insert(part.name, store.clone());
+            services.push((part.build)(store, &mesh));
+        }
+        let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
+        mesh.run(services, &stop, &tracker).expect("the services run");
+        Self { mesh, clock, stores, stop, tracker, database }
+    }
+
+    /// The store of a service that runs here.
+    ///
+    /// # Panics
+    ///
+    /// When it does not.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "a test that names another service is wrong")]
+    pub fn store(&self, service: &str) -> &Store {
+        self.stores.get(service).expect("the service runs here")
+    }
+
+    /// A service to call.
+    #[must_use]
+    pub fn peer(&self, service: &'static str) -> Peer {
+        self.mesh.peer("test", service)
+    }
+
+    /// Waits until nothing is left to do at once, in any service: no due task, no event.
+    ///
+    /// # Panics
+    ///
+    /// When a store cannot be read.
+    #[expect(clippy::expect_used, reason = "a store that cannot be read fails the test")]
+    pub async fn settle(&self) {
+        // A task of one service may give another one work, so each is asked until all are idle in a row.
+        for _ in 0..3 {
+            for store in self.stores.values() {
+                store.idle().await.expect("the store says whether it is idle");
+            }
+        }
+    }
+
+    /// Nobody.
+    #[must_use]
+    pub fn nobody(&self) -> Context {
+        context(Caller::nobody(mesh::caller::DEFAULT_PROJECT))
+    }
+
+    /// A customer with an account.
+    #[must_use]
+    pub fn as_customer(&self, id: &str) -> Context {
+        self.as_user(id, &["customer"], mesh::caller::DEFAULT_PROJECT)
+    }
+
+    /// A customer without one.
+    #[must_use]
+    pub fn as_guest(&self, id: &str) -> Context {
+        let principal = Principal::Guest { id: id.into() };
+        context(Caller::new(principal, mesh::caller::DEFAULT_PROJECT, Arc::default()))
+    }
+
+    /// The merchant.
+    #[must_use]
+    pub fn as_merchant(&self) -> Context {
+        self.as_user("usr_merchant", &["merchant"], mesh::caller::DEFAULT_PROJECT)
+    }
+
+    /// A user with roles in a project.
+    #[must_use]
+    pub fn as_user(&self, id: &str, roles: &[&str], project: &str) -> Context {
+        let known: Roles = tradewind::roles::roles();
+        let permissions =
+            roles.iter().filter_map(|role| known.get(role)).flatten().copied().collect();
+        let principal = Principal::User { id: id.into(), session: "ses_test".into() };
+        context(Caller::new(principal, project, Arc::new(permissions)))
+    }
+
+    /// A service, on behalf of a customer or of nobody.
+    #[must_use]
+    pub fn as_service(&self, name: &str, on_behalf: Option<&str>) -> Context {
+        context(Caller::service(name, mesh::caller::DEFAULT_PROJECT, on_behalf.map(Into::into)))
+    }
+
+    /// Ends the services and waits for their work, and gives the database back for another start.
+    pub async fn stop(self) -> TestDatabase {
+        self.stop.cancel();
+        self.tracker.close();
+        self.tracker.wait().await;
+        self.database
+    }
+}
+
+fn context(caller: Caller) -> Context {
+    Context::new(caller, "test", Span::none())
+}
