@@ -48,7 +48,8 @@ async fn check(merchant: &Channel, customer: &Channel, expected: &Expected) -> R
     let total = expected.order.total.as_ref().map_or(0, |total| total.minor);
 
     let request = GetOrderRequest { id: order_id.clone() };
-    let order = OrdersServiceClient::new(customer.clone()).get_order(request).await.map_err(said)?;
+    let order =
+        OrdersServiceClient::new(customer.clone()).get_order(request).await.map_err(said)?;
     let state = order.get_ref().state();
     ensure!(state == order::State::Confirmed, "the order is {state:?}");
 
@@ -66,9 +67,14 @@ async fn check(merchant: &Channel, customer: &Channel, expected: &Expected) -> R
 
     ledger(merchant, &order_id, total).await?;
     let left = on_hand(merchant, &expected.variant_id).await?;
-    ensure!(left == expected.on_hand, "there are {left} on hand, and should be {}", expected.on_hand);
+    ensure!(
+        left == expected.on_hand,
+        "there are {left} on hand, and should be {}",
+        expected.on_hand
+    );
 
-    let cart = CartServiceClient::new(customer.clone()).get_cart(GetCartRequest {}).await.map_err(said)?;
+    let cart =
+        CartServiceClient::new(customer.clone()).get_cart(GetCartRequest {}).await.map_err(said)?;
     ensure!(cart.get_ref().lines.is_empty(), "the cart is not empty");
     mails(merchant, &order_id).await
 }
@@ -83,7 +89,10 @@ async fn ledger(merchant: &Channel, order_id: &str, total: i64) -> Result<()> {
         .filter(|transfer| matches!(transfer.kind(), Kind::Posted | Kind::PostPending))
         .map(|transfer| transfer.amount)
         .sum();
-    ensure!(posted == total, "the ledger moved {posted} for the order, and should have moved {total}");
+    ensure!(
+        posted == total,
+        "the ledger moved {posted} for the order, and should have moved {total}"
+    );
     let book = ledger.verify_book(VerifyBookRequest {}).await.map_err(said)?.into_inner();
     ensure!(book.problems.is_empty(), "the book does not add up: {}", book.problems.join("; "));
     Ok(())

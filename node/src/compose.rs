@@ -106,7 +106,7 @@ pub(crate) fn noun_of(contract: &str) -> Option<Noun> {
 
 /// Every point at which a process can be made to stand still.
 pub(crate) fn points() -> Vec<String> {
-    [orders::points(), payments::points()].concat()
+    orders::points()
 }
 
 /// What services are made with.

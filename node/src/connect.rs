@@ -27,11 +27,10 @@ pub(crate) struct Account {
 pub(crate) async fn open(url: &str) -> Result<Channel> {
     let endpoint = Endpoint::from_shared(url.to_owned())
         .with_context(|| format!("`{url}` is not like http://127.0.0.1:8080"))?;
-    let channel = endpoint
-        .tcp_nodelay(true)
-        .connect()
-        .await
-        .with_context(|| format!("there is no mesh at {url}; start one with `tradewind serve`"))?;
+    let channel =
+        endpoint.tcp_nodelay(true).connect().await.with_context(|| {
+            format!("there is no mesh at {url}; start one with `tradewind serve`")
+        })?;
     Ok(BoxCloneSyncService::new(channel.map_err(|error| Status::from_error(Box::new(error)))))
 }
 
@@ -50,8 +49,7 @@ pub(crate) fn with_token(channel: Channel, token: &str) -> Channel {
 
 /// The same channel, signed in.
 pub(crate) async fn sign_in(channel: Channel, account: &Account) -> Result<Channel> {
-    let request =
-        LogInRequest { email: account.email.clone(), password: account.password.clone() };
+    let request = LogInRequest { email: account.email.clone(), password: account.password.clone() };
     let tokens = UsersServiceClient::new(channel.clone())
         .log_in(request)
         .await
@@ -61,6 +59,7 @@ pub(crate) async fn sign_in(channel: Channel, account: &Account) -> Result<Chann
 }
 
 /// A refused call, as people read it.
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
 pub(crate) fn said(status: Status) -> anyhow::Error {
     anyhow::anyhow!("{}: {}", mesh::metrics::status_name(status.code()), status.message())
 }

@@ -161,7 +161,10 @@ async fn buy(url: &str, arguments: &Arguments) -> Result<()> {
     let line = AddLineRequest { variant_id: variant.id.clone(), quantity: 2 };
     steps.call("puts two of it into the cart", cart.add_line(line)).await?;
     let cart = steps.call("looks into the cart", cart.get_cart(GetCartRequest {})).await?;
-    ensure!(cart.lines.iter().any(|line| line.quantity == 2), "the cart does not hold what was put in");
+    ensure!(
+        cart.lines.iter().any(|line| line.quantity == 2),
+        "the cart does not hold what was put in"
+    );
 
     let order = place(&steps, &customer).await?;
     let order = pay(&steps, &customer, order).await?;
@@ -175,7 +178,8 @@ async fn buy(url: &str, arguments: &Arguments) -> Result<()> {
 
 async fn bring(steps: &Steps, merchant: Channel, feed: &PathBuf) -> Result<()> {
     let began = Instant::now();
-    let file = std::fs::File::open(feed).with_context(|| format!("{} cannot be read", feed.display()))?;
+    let file =
+        std::fs::File::open(feed).with_context(|| format!("{} cannot be read", feed.display()))?;
     let tell = |refusal: &crate::feed::Refusal| {
         say(&format!("    line {}: {}", refusal.line, refusal.reason));
     };
@@ -204,7 +208,14 @@ async fn find(steps: &Steps, anyone: &Channel, query: &str) -> Result<Variant> {
     let what = format!("searches for `{query}`");
     // What was just imported is searchable in a moment, not at once.
     let began = Instant::now();
-    while catalog.search_products(request.clone()).await.map_err(said)?.get_ref().products.is_empty() {
+    while catalog
+        .search_products(request.clone())
+        .await
+        .map_err(said)?
+        .get_ref()
+        .products
+        .is_empty()
+    {
         ensure!(began.elapsed() < PATIENCE, "nothing is found for `{query}`");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

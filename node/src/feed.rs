@@ -48,7 +48,9 @@ impl<R: Read> Feed<R> {
         let columns: HashMap<String, usize> = header
             .iter()
             .enumerate()
-            .map(|(position, name)| (name.trim_start_matches('\u{feff}').trim().to_owned(), position))
+            .map(|(position, name)| {
+                (name.trim_start_matches('\u{feff}').trim().to_owned(), position)
+            })
             .collect();
         for needed in NEEDED {
             if !columns.contains_key(needed) {
@@ -189,7 +191,9 @@ impl<R: Read> Feed<R> {
             .map(|number| {
                 let column = format!("Option{number} Value");
                 let value = self.value(row, &column);
-                if value.is_empty() { bail!("{column} is empty") }
+                if value.is_empty() {
+                    bail!("{column} is empty")
+                }
                 Ok(value.to_owned())
             })
             .collect::<Result<_>>()?;
@@ -210,7 +214,9 @@ impl<R: Read> Feed<R> {
                 grams.parse().with_context(|| format!("Variant Grams `{grams}` is not a number"))?
             },
             barcode: self.value(row, "Variant Barcode").to_owned(),
-            requires_shipping: self.value(row, "Variant Requires Shipping").eq_ignore_ascii_case("true"),
+            requires_shipping: self
+                .value(row, "Variant Requires Shipping")
+                .eq_ignore_ascii_case("true"),
             taxable: !self.value(row, "Variant Taxable").eq_ignore_ascii_case("false"),
             ..Variant::default()
         };
@@ -298,7 +304,10 @@ mod tests {
              hat,Hat,Title,Default Title,10,,,\n",
         );
 
-        assert_eq!(entries[0].product.as_ref().unwrap().product.as_ref().unwrap().variants.len(), 1);
+        assert_eq!(
+            entries[0].product.as_ref().unwrap().product.as_ref().unwrap().variants.len(),
+            1
+        );
         assert_eq!(entries[0].refused[0].line, 2);
         assert!(entries[0].refused[0].reason.contains("sixty"), "{:?}", entries[0].refused);
         assert_eq!(entries[0].refused[1].line, 4);

@@ -57,7 +57,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
 
     let bar = ProgressBar::new(length);
     let style = "{bar:40} {percent:>3}% {bytes}/{total_bytes} {msg}";
-    bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_style(
+        ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
     let tell = |refusal: &Refusal| {
         bar.suspend(|| say(&format!("line {}: {}", refusal.line, refusal.reason)));
     };
@@ -102,7 +104,7 @@ pub(crate) async fn import(
     loop {
         let entry = feed.next();
         let ended = entry.is_none();
-        for entry in entry {
+        if let Some(entry) = entry {
             for refusal in &entry.refused {
                 summary.refused += 1;
                 refused(refusal);
@@ -119,7 +121,8 @@ pub(crate) async fn import(
         }
         let full = batch.len() >= MOST_PRODUCTS || variants >= MOST_VARIANTS;
         if !batch.is_empty() && (full || ended) {
-            send(&mut catalog, std::mem::take(&mut batch), set_stock, refused, &mut summary).await?;
+            send(&mut catalog, std::mem::take(&mut batch), set_stock, refused, &mut summary)
+                .await?;
             variants = 0;
             progress(feed.position(), &summary);
         }

@@ -48,7 +48,12 @@ enum Command {
 #[derive(Debug, clap::Args)]
 struct TelemetryArguments {
     /// What is logged, such as `info` or `warn,mesh=debug`.
-    #[arg(long, global = true, env = "TRADEWIND_LOG", default_value = "warn,tradewind=info,node=info")]
+    #[arg(
+        long,
+        global = true,
+        env = "TRADEWIND_LOG",
+        default_value = "warn,tradewind=info,node=info"
+    )]
     log: String,
     /// How log lines look.
     #[arg(long, global = true, env = "TRADEWIND_LOG_FORMAT", value_parser = ["human", "json"], default_value = "human")]

@@ -193,10 +193,10 @@ fn parts(arguments: &Arguments, mesh: Mesh, clock: Clock) -> Result<Parts> {
             }),
             ..users::Config::default()
         },
-        notifications: notifications::Config {
-            smtp: arguments.mail.smtp.clone(),
-            from: arguments.mail.mail_from.clone(),
-        },
+        notifications: notifications::Config::new(
+            arguments.mail.smtp.as_deref(),
+            &arguments.mail.mail_from,
+        )?,
     })
 }
 
@@ -207,16 +207,15 @@ fn edge(mesh: &Mesh, allowed_origins: Vec<String>) -> Result<Gateway> {
         ready: Arc::new(move || health.is_serving()),
         ..Options::default()
     };
-    let channel = move |contract: &str| {
-        compose::noun_of(contract).map(|noun| channels.channel(noun.name()))
-    };
+    let channel =
+        move |contract: &str| compose::noun_of(contract).map(|noun| channels.channel(noun.name()));
     Ok(Gateway::new(tradewind::DESCRIPTORS, channel, options)?)
 }
 
 async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("{flag} {address} cannot be listened on; is another process there?"))
+    TcpListener::bind(address).await.with_context(|| {
+        format!("{flag} {address} cannot be listened on; is another process there?")
+    })
 }
 
 /// Waits for SIGTERM or SIGINT.

@@ -26,6 +26,7 @@ pub(crate) struct Storage {
 }
 
 /// Where this process listens.
+#[expect(clippy::struct_field_names, reason = "each field is the name of its option")]
 #[derive(Debug, clap::Args)]
 pub(crate) struct Listen {
     /// Where the gateway answers REST, Connect, gRPC-Web and gRPC.

@@ -34,20 +34,19 @@ CREATE TABLE orders (
 CREATE INDEX orders_by_time ON orders (project, create_time, id);
 CREATE INDEX orders_of_customer ON orders (project, customer_id, create_time, id);
 
--- What happened to an order, in the order of its ids.
+-- What happened to an order, in the order of its positions.
 CREATE TABLE order_events (
     project TEXT NOT NULL,
-    id TEXT NOT NULL,
     order_id TEXT NOT NULL,
+    -- From 1: ids and times of one millisecond say nothing of what came first.
+    position BIGINT NOT NULL,
     at BIGINT NOT NULL,
     state TEXT NOT NULL,
     actor TEXT NOT NULL,
     note TEXT NOT NULL,
-    PRIMARY KEY (project, id),
+    PRIMARY KEY (project, order_id, position),
     FOREIGN KEY (project, order_id) REFERENCES orders (project, id) ON DELETE CASCADE
 );
-
-CREATE INDEX order_events_of_order ON order_events (project, order_id, id);
 
 -- How often an order's payment was tried, and who may read it without a session.
 CREATE TABLE order_secrets (
@@ -72,3 +71,5 @@ CREATE TABLE order_refunds (
     PRIMARY KEY (project, id),
     FOREIGN KEY (project, order_id) REFERENCES orders (project, id)
 );
+
+CREATE INDEX order_refunds_of_order ON order_refunds (project, order_id, id);

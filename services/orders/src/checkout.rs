@@ -195,9 +195,14 @@ async fn conclude(orders: &Orders, context: &Context, work: &mut Work) -> Result
     Ok(())
 }
 
-/// Keeps what a payment made of an order, and begins what follows from it.
+/// Keeps what a payment made of an order, and begins what follows from it. What is known already is
+/// no news: nothing follows from it again.
 pub(crate) async fn told(orders: &Orders, tx: &mut Tx, order: Order) -> Result<Order, Error> {
+    let known = order.etag.clone();
     let order = tx.update(&order).await?;
+    if order.etag == known {
+        return Ok(order);
+    }
     let order_id = order.id.clone();
     let note = match order::payment_state(&order) {
         payment::State::Paid => {

@@ -61,6 +61,9 @@ pub(crate) enum Error {
         /// In this currency.
         currency: String,
     },
+    /// The provider gave nothing back.
+    #[error("the payment provider refused to give back what was asked of order {0}")]
+    RefundRefused(String),
     /// A refund in another currency.
     #[error("the order was paid in {0}")]
     WrongCurrency(String),
@@ -96,6 +99,7 @@ impl Failure for Error {
             Self::ActionRequired(_) => (Code::FailedPrecondition, "PAYMENT_REQUIRES_ACTION"),
             Self::Expired(_) => (Code::FailedPrecondition, "ORDER_EXPIRED"),
             Self::RefundOutOfRange { .. } => (Code::InvalidArgument, "REFUND_OUT_OF_RANGE"),
+            Self::RefundRefused(_) => (Code::FailedPrecondition, "REFUND_REFUSED"),
             Self::WrongCurrency(_) => (Code::InvalidArgument, "WRONG_CURRENCY"),
             Self::Unpriceable(_) => (Code::FailedPrecondition, "UNPRICEABLE"),
             Self::Busy(_) => (Code::Aborted, "ORDER_BUSY"),
@@ -125,6 +129,7 @@ impl Failure for Error {
             | Self::NotFound(_)
             | Self::ActionRequired(_)
             | Self::Expired(_)
+            | Self::RefundRefused(_)
             | Self::Unpriceable(_) => Detail::default(),
         }
     }

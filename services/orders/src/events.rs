@@ -4,9 +4,7 @@ use store::{Consumer, Tx};
 use tradewind::orders::v1::Order;
 use tradewind::payments::v1::PaymentChanged;
 
-use crate::checkout::told;
-use crate::expiry::waits_for_payment;
-use crate::order;
+use crate::expiry::{heard, waits_for_payment};
 use crate::orders::Orders;
 
 pub(crate) fn consumer(orders: &Orders) -> Consumer {
@@ -26,7 +24,7 @@ async fn payment_changed(
     let found: Option<Order> = tx.find(&intent.order_id).await?;
     // While a checkout runs, it hears from the payment itself.
     if let Some(order) = found.filter(waits_for_payment) {
-        told(orders, &mut tx, order::paid_as(order, &intent)).await?;
+        heard(orders, &mut tx, order, &intent).await?;
     }
     Ok(tx)
 }

@@ -2,7 +2,7 @@
 
 use mesh::{Context, Status};
 use serde::{Deserialize, Serialize};
-use store::{Runner, Task};
+use store::{Runner, Task, Tx};
 use tradewind::catalog::v1::CommitReservationRequest;
 use tradewind::orders::v1::order::State;
 use tradewind::orders::v1::{Order, payment};
@@ -10,6 +10,7 @@ use tradewind::payments::v1::{GetPaymentRequest, PaymentIntent};
 
 use crate::cancelling::{self, Cancelling};
 use crate::checkout::{LEASE, told};
+use crate::error::Error;
 use crate::orders::Orders;
 use crate::{order, store as sql};
 
@@ -66,6 +67,11 @@ pub(crate) fn tasks(runner: Runner, orders: &Orders) -> Runner {
 }
 
 async fn commit_stock(orders: &Orders, context: &Context, task: CommitStock) -> Result<(), Status> {
+    let order: Order = orders.store.read(context).get(&task.order_id).await?;
+    // Its stock was given back, or is about to be.
+    if matches!(order.state(), State::Cancelling | State::Cancelled) {
+        return Ok(());
+    }
     let request = CommitReservationRequest { order_id: task.order_id };
     orders.stock(context).commit_reservation(request).await?;
     Ok(())
@@ -91,18 +97,32 @@ pub(crate) fn waits_for_payment(order: &Order) -> bool {
         )
 }
 
-/// Makes of an order what its payment says, when it waits for that.
-pub(crate) async fn apply(
-    orders: &Orders,
-    context: &Context,
-    intent: &PaymentIntent,
-) -> Result<(), Status> {
+/// Makes of an order what its payment says, when it waits for that; asks again when it does not say.
+async fn apply(orders: &Orders, context: &Context, intent: &PaymentIntent) -> Result<(), Status> {
     let mut tx = orders.store.begin_for(context).await?;
     let order: Order = tx.get(&intent.order_id).await?;
     if waits_for_payment(&order) {
-        told(orders, &mut tx, order::paid_as(order, intent)).await?;
+        let known = order.etag.clone();
+        let order = heard(orders, &mut tx, order, intent).await?;
+        if order.etag == known && order::payment_state(&order) == payment::State::Unknown {
+            let again = orders.store.clock().now_micros() + AGAIN;
+            tx.start_at(Reconcile { order_id: order.id }, again)?;
+        }
     }
     Ok(tx.commit().await?)
+}
+
+/// Keeps what is heard of a payment that an order waits for, unless it is of an attempt before.
+pub(crate) async fn heard(
+    orders: &Orders,
+    tx: &mut Tx,
+    order: Order,
+    intent: &PaymentIntent,
+) -> Result<Order, Error> {
+    if intent.attempts < sql::attempts(tx, &order.id).await? {
+        return Ok(order);
+    }
+    told(orders, tx, order::paid_as(order, intent)).await
 }
 
 async fn expire(orders: &Orders, context: &Context, task: Expire) -> Result<(), Status> {

@@ -131,7 +131,7 @@ pub(crate) fn shipped(mut order: Order, shipment: Shipment, now: i64) -> Result<
                 Some(Shipment { ship_time: Some(timestamp(now)), deliver_time: None, ..shipment });
             Ok(order)
         }
-        (State::Shipped, Some(known))
+        (State::Shipped | State::Delivered, Some(known))
             if known.carrier == shipment.carrier
                 && known.tracking_number == shipment.tracking_number =>
         {
@@ -206,14 +206,8 @@ pub(crate) fn cancelled(mut order: Order, intent: &PaymentIntent) -> Order {
 
 /// Counts an amount as given back, before the provider is asked.
 pub(crate) fn refunding(mut order: Order, amount: &Money) -> Result<Order, Error> {
-    match order.state() {
-        State::Confirmed | State::Shipped | State::Delivered => {}
-        State::Unspecified
-        | State::Placing
-        | State::PendingPayment
-        | State::Cancelling
-        | State::Cancelled
-        | State::Refunded => return Err(not_now("refunded", &order)),
+    if !is_paid(&order) {
+        return Err(not_now("refunded", &order));
     }
     let left = refundable(&order)?;
     if amount.currency_code != left.currency_code {
@@ -228,7 +222,8 @@ pub(crate) fn refunding(mut order: Order, amount: &Money) -> Result<Order, Error
 
 /// What an order is once an amount was given back.
 pub(crate) fn refunded(mut order: Order) -> Result<Order, Error> {
-    if refundable(&order)?.minor == 0 {
+    let gave_all = refundable(&order)?.minor == 0;
+    if gave_all && is_paid(&order) {
         order.set_state(State::Refunded);
         if let Some(payment) = &mut order.payment {
             payment.set_state(payment::State::Refunded);
@@ -241,6 +236,19 @@ pub(crate) fn refunded(mut order: Order) -> Result<Order, Error> {
 pub(crate) fn refund_failed(mut order: Order, amount: &Money) -> Result<Order, Error> {
     order.refunded = Some(order.refunded.unwrap_or_default().checked_sub(amount)?);
     Ok(order)
+}
+
+/// Whether it was paid, and not all of that was given back.
+fn is_paid(order: &Order) -> bool {
+    match order.state() {
+        State::Confirmed | State::Shipped | State::Delivered => true,
+        State::Unspecified
+        | State::Placing
+        | State::PendingPayment
+        | State::Cancelling
+        | State::Cancelled
+        | State::Refunded => false,
+    }
 }
 
 fn not_now(verb: &'static str, order: &Order) -> Error {

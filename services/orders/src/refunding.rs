@@ -54,7 +54,7 @@ pub(crate) async fn drive(
 ) -> Result<Order, Status> {
     let mut work = Work { task, claim, succeeded: false, order: Order::default() };
     process::drive(orders, context, NAME, STEPS, &mut work).await?;
-    Ok(work.order)
+    if work.succeeded { Ok(work.order) } else { Err(Error::RefundRefused(work.order.id).into()) }
 }
 
 pub(crate) fn tasks(runner: Runner, orders: &Orders) -> Runner {
@@ -73,7 +73,14 @@ async fn give_back(orders: &Orders, context: &Context, work: &mut Work) -> Resul
         amount: Some(Money::new(task.amount_minor, task.currency.clone())),
         reason: task.reason.clone(),
     };
-    let refund = orders.payments(context).refund_payment(request).await?.into_inner();
+    let refund = match orders.payments(context).refund_payment(request).await {
+        Ok(answer) => answer.into_inner(),
+        Err(status) if process::is_refusal(status.code()) => {
+            work.succeeded = false;
+            return Ok(());
+        }
+        Err(status) => return Err(status),
+    };
     match refund.state() {
         State::Succeeded => work.succeeded = true,
         State::Failed => work.succeeded = false,
@@ -105,7 +112,11 @@ async fn conclude(orders: &Orders, context: &Context, work: &mut Work) -> Result
             tx.emit(&order.id, event);
         }
     }
-    tx.answer_key(&task.refund_id, &order).await?;
+    if work.succeeded {
+        tx.answer_key(&task.refund_id, &order).await?;
+    } else {
+        tx.abandon_key(&task.refund_id).await?;
+    }
     tx.finish(&work.claim).await?;
     tx.commit().await?;
     work.order = order;

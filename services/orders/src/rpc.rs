@@ -2,6 +2,7 @@
 
 use mesh::{HasContext, Principal, Request, Response, Status, async_trait};
 use store::List;
+use tradewind::orders::v1::order::State;
 use tradewind::orders::v1::orders_service_server::OrdersService;
 use tradewind::orders::v1::{
     CancelOrderRequest, DeliverOrderRequest, GetGuestOrderRequest, GetOrderRequest,
@@ -33,7 +34,14 @@ impl OrdersService for Rpc {
         store.refuse_repeat(&request).await?;
         let context = request.context();
         let asked = request.get_ref().clone();
-        let (quote, project) = gather::quote(&self.orders, context, asked.lines).await?;
+        let (quote, project) = match gather::quote(&self.orders, context, asked.lines).await {
+            Ok(gathered) => gathered,
+            // The first call may have emptied the cart meanwhile.
+            Err(refused) => {
+                store.refuse_repeat(&request).await?;
+                return Err(refused);
+            }
+        };
         let email = gather::email(&self.orders, context, asked.email).await?;
         let guest_token = match context.caller.principal() {
             Principal::Guest { .. } => guest::new_token(),
@@ -195,8 +203,11 @@ impl OrdersService for Rpc {
         let mut tx = self.orders.store.begin(&request).await?;
         let asked = request.get_ref();
         let order: Order = tx.get(&asked.id).await?;
-        if order.state() == tradewind::orders::v1::order::State::Cancelled {
+        if matches!(order.state(), State::Cancelling | State::Cancelled) {
             return Ok(tx.answer(order).await?);
+        }
+        if sql::refund_runs(&mut tx, &order.id).await? {
+            return Err(Error::Busy(order.id).into());
         }
         let order = tx.update(&order::cancelling(order, &asked.reason)?).await?;
         sql::note(&self.orders.store, &mut tx, &order, &asked.reason).await?;

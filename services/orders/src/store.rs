@@ -13,13 +13,13 @@ pub(crate) async fn note(
     order: &Order,
     note: &str,
 ) -> Result<(), Error> {
-    let (id, at) = (store.ids().next("oev"), store.clock().now_micros());
+    let at = store.clock().now_micros();
     let actor = tx.context().caller.actor().to_owned();
     tx.query(
-        "INSERT INTO order_events (project, id, order_id, at, state, actor, note) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO order_events (project, order_id, position, at, state, actor, note) \
+         VALUES ($1, $2, (SELECT COALESCE(MAX(position), 0) + 1 FROM order_events \
+             WHERE project = $1 AND order_id = $2), $3, $4, $5, $6)",
     )
-    .bind(id)
     .bind(order.id.as_str())
     .bind(at)
     .bind(order.state().as_str_name())
@@ -35,7 +35,7 @@ pub(crate) async fn history(reader: &Reader, order_id: &str) -> Result<Vec<Order
     let rows = reader
         .query(
             "SELECT at, state, actor, note FROM order_events \
-             WHERE project = $1 AND order_id = $2 ORDER BY id LIMIT 1000",
+             WHERE project = $1 AND order_id = $2 ORDER BY position LIMIT 1000",
         )
         .bind(order_id)
         .fetch_all()
@@ -83,6 +83,17 @@ pub(crate) async fn next_attempt(tx: &mut Tx, order_id: &str) -> Result<i32, Err
     Ok(i32::try_from(attempts).unwrap_or(i32::MAX))
 }
 
+/// How often an order's payment was tried.
+pub(crate) async fn attempts(tx: &mut Tx, order_id: &str) -> Result<i32, Error> {
+    let row = tx
+        .query("SELECT attempts FROM order_secrets WHERE project = $1 AND order_id = $2")
+        .bind(order_id)
+        .fetch_one()
+        .await?;
+    let attempts: i64 = row.get("attempts")?;
+    Ok(i32::try_from(attempts).unwrap_or(i32::MAX))
+}
+
 /// The hash of the token that a guest reads an order with; empty when there is none.
 pub(crate) async fn secret(reader: &Reader, order_id: &str) -> Result<Vec<u8>, Error> {
     let row = reader
@@ -123,6 +134,19 @@ pub(crate) async fn keep_refund(
     .execute()
     .await?;
     Ok(())
+}
+
+/// Whether the provider has not said yet what became of a refund.
+pub(crate) async fn refund_runs(tx: &mut Tx, order_id: &str) -> Result<bool, Error> {
+    let row = tx
+        .query(
+            "SELECT 1 AS runs FROM order_refunds \
+             WHERE project = $1 AND order_id = $2 AND state = 'PENDING' LIMIT 1",
+        )
+        .bind(order_id)
+        .fetch_optional()
+        .await?;
+    Ok(row.is_some())
 }
 
 /// Says what became of a refund; `false` when it was said before.

@@ -1,0 +1,158 @@
+//! What does not add up. Each statement sees the book at one moment.
+
+use ::store::{Error, Reader, Row};
+
+/// How many problems of a kind are listed.
+const LISTED: i64 = 100;
+
+/// Sums over all accounts of a currency.
+#[derive(Debug)]
+pub(crate) struct Sums {
+    pub(crate) currency_code: String,
+    pub(crate) debits_pending: i128,
+    pub(crate) debits_posted: i128,
+    pub(crate) credits_pending: i128,
+    pub(crate) credits_posted: i128,
+}
+
+/// The sums of each currency.
+pub(crate) async fn sums(reader: &Reader) -> Result<Vec<Sums>, Error> {
+    // In millions and the rest, since the sum of many accounts may not fit in 64 bits.
+    let parts =
+        ["debits_pending", "debits_posted", "credits_pending", "credits_posted"].map(|sum| {
+            format!(
+                "CAST(SUM({sum} / 1000000) AS BIGINT) AS {sum}_millions, \
+             CAST(SUM({sum} % 1000000) AS BIGINT) AS {sum}_rest"
+            )
+        });
+    let query = reader.query(format!(
+        "SELECT currency_code, {} FROM accounts WHERE project = $1 \
+         GROUP BY currency_code ORDER BY currency_code",
+        parts.join(", ")
+    ));
+    let whole = |row: &Row, sum: &str| -> Result<i128, Error> {
+        let millions: i64 = row.get(&format!("{sum}_millions"))?;
+        let rest: i64 = row.get(&format!("{sum}_rest"))?;
+        Ok(i128::from(millions) * 1_000_000 + i128::from(rest))
+    };
+    let sums = |row: &Row| {
+        Ok(Sums {
+            currency_code: row.get("currency_code")?,
+            debits_pending: whole(row, "debits_pending")?,
+            debits_posted: whole(row, "debits_posted")?,
+            credits_pending: whole(row, "credits_pending")?,
+            credits_posted: whole(row, "credits_posted")?,
+        })
+    };
+    query.fetch_all().await?.iter().map(sums).collect()
+}
+
+/// Accounts whose balances are not the sums of their transfers.
+pub(crate) async fn accounts_off(reader: &Reader) -> Result<Vec<String>, Error> {
+    let rows = reader
+        .query(
+            "WITH moved AS (\
+               SELECT t.debit_account_id, t.credit_account_id, \
+                 CASE WHEN h.state = 'PENDING' THEN t.amount ELSE 0 END AS pending, \
+                 CASE WHEN t.kind IN ('POSTED', 'POST_PENDING') THEN t.amount ELSE 0 END AS posted \
+               FROM transfers t LEFT JOIN holds h ON h.project = t.project AND h.id = t.id \
+               WHERE t.project = $1), \
+             sides AS (\
+               SELECT debit_account_id AS id, pending AS debits_pending, posted AS debits_posted, \
+                 0 AS credits_pending, 0 AS credits_posted FROM moved \
+               UNION ALL \
+               SELECT credit_account_id, 0, 0, pending, posted FROM moved), \
+             sums AS (\
+               SELECT id, SUM(debits_pending) AS debits_pending, SUM(debits_posted) AS debits_posted, \
+                 SUM(credits_pending) AS credits_pending, SUM(credits_posted) AS credits_posted \
+               FROM sides GROUP BY id) \
+             SELECT a.id, a.debits_pending, a.debits_posted, a.credits_pending, a.credits_posted, \
+               CAST(COALESCE(s.debits_pending, 0) AS TEXT) AS debits_held, \
+               CAST(COALESCE(s.debits_posted, 0) AS TEXT) AS debits_moved, \
+               CAST(COALESCE(s.credits_pending, 0) AS TEXT) AS credits_held, \
+               CAST(COALESCE(s.credits_posted, 0) AS TEXT) AS credits_moved \
+             FROM accounts a LEFT JOIN sums s ON s.id = a.id \
+             WHERE a.project = $1 AND (a.debits_pending <> COALESCE(s.debits_pending, 0) \
+               OR a.debits_posted <> COALESCE(s.debits_posted, 0) \
+               OR a.credits_pending <> COALESCE(s.credits_pending, 0) \
+               OR a.credits_posted <> COALESCE(s.credits_posted, 0)) \
+             ORDER BY a.id LIMIT $2",
+        )
+        .bind(LISTED)
+        .fetch_all()
+        .await?;
+    let problems = rows.iter().map(|row| {
+        let id: String = row.get("id")?;
+        let mut wrong = Vec::new();
+        for (name, balance, sum) in [
+            ("debits pending", "debits_pending", "debits_held"),
+            ("debits posted", "debits_posted", "debits_moved"),
+            ("credits pending", "credits_pending", "credits_held"),
+            ("credits posted", "credits_posted", "credits_moved"),
+        ] {
+            let (balance, sum): (i64, String) = (row.get(balance)?, row.get(sum)?);
+            if balance.to_string() != sum {
+                wrong.push(format!("{name} are {balance}, its transfers say {sum}"));
+            }
+        }
+        Ok(format!("account {id}: {}", wrong.join("; ")))
+    });
+    problems.collect()
+}
+
+/// Transfers between accounts that there are not.
+pub(crate) async fn accounts_missing(reader: &Reader) -> Result<Vec<String>, Error> {
+    let rows = reader
+        .query(
+            "SELECT t.id FROM transfers t \
+             LEFT JOIN accounts d ON d.project = t.project AND d.id = t.debit_account_id \
+             LEFT JOIN accounts c ON c.project = t.project AND c.id = t.credit_account_id \
+             WHERE t.project = $1 AND (d.id IS NULL OR c.id IS NULL) ORDER BY t.id LIMIT $2",
+        )
+        .bind(LISTED)
+        .fetch_all()
+        .await?;
+    sentences(&rows, |id| format!("transfer {id}: one of its accounts does not exist"))
+}
+
+/// Transfers in another currency than that of their accounts.
+pub(crate) async fn currencies_mixed(reader: &Reader) -> Result<Vec<String>, Error> {
+    let rows = reader
+        .query(
+            "SELECT t.id FROM transfers t \
+             JOIN accounts d ON d.project = t.project AND d.id = t.debit_account_id \
+             JOIN accounts c ON c.project = t.project AND c.id = t.credit_account_id \
+             WHERE t.project = $1 AND (d.currency_code <> t.currency_code \
+               OR c.currency_code <> t.currency_code) ORDER BY t.id LIMIT $2",
+        )
+        .bind(LISTED)
+        .fetch_all()
+        .await?;
+    sentences(&rows, |id| format!("transfer {id}: its currency is not that of its accounts"))
+}
+
+/// Holds whose end is not what a posting or voiding made of it.
+pub(crate) async fn holds_off(reader: &Reader) -> Result<Vec<String>, Error> {
+    let rows = reader
+        .query(
+            "SELECT t.id FROM transfers t \
+             LEFT JOIN holds h ON h.project = t.project AND h.id = t.id \
+             LEFT JOIN transfers r ON r.project = t.project AND r.pending_id = t.id \
+               AND r.pending_id <> '' \
+             WHERE t.project = $1 AND t.kind = 'PENDING' AND COALESCE(h.state, '') <> \
+               CASE WHEN r.kind = 'POST_PENDING' THEN 'POSTED' \
+                    WHEN r.kind = 'VOID_PENDING' THEN 'VOIDED' \
+                    WHEN h.state = 'EXPIRED' THEN 'EXPIRED' ELSE 'PENDING' END \
+             ORDER BY t.id LIMIT $2",
+        )
+        .bind(LISTED)
+        .fetch_all()
+        .await?;
+    sentences(&rows, |id| {
+        format!("transfer {id}: what it holds has not ended as its posting or voiding says")
+    })
+}
+
+fn sentences(rows: &[Row], say: impl Fn(String) -> String) -> Result<Vec<String>, Error> {
+    rows.iter().map(|row| row.get("id").map(&say)).collect()
+}

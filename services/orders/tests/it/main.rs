@@ -1,0 +1,19 @@
+//! Orders as their callers meet them, on both databases, beside small servers of the other contracts.
+
+mod breaks;
+mod cancel;
+mod crash;
+mod customers;
+mod expiry;
+mod listener;
+mod lost;
+mod outcomes;
+mod pay;
+mod place;
+mod read;
+mod refund;
+mod repeats;
+mod ship;
+mod stock;
+mod till;
+mod world;

@@ -1,0 +1,176 @@
+//! Who changed what: a record of every write of a resource, in its transaction.
+
+use contract::Resource;
+use mesh::clock::timestamp;
+use mesh::{Context, Principal};
+use prost_types::Timestamp;
+
+use crate::error::Error;
+use crate::list::{Page, page_size};
+use crate::resources::MOST_ROWS;
+use crate::statement::{Bind, Draft, Row, Statement};
+use crate::store::{Store, deadline};
+use crate::table;
+use crate::tx::Tx;
+
+/// What happened to a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Create,
+    Update,
+    Delete,
+}
+
+/// A change that this transaction has made.
+#[derive(Debug)]
+pub(crate) struct Change {
+    resource: &'static str,
+    id: String,
+    kind: Kind,
+    columns: String,
+}
+
+/// Which audit records to list.
+#[derive(Debug, Clone, Default)]
+pub struct AuditQuery {
+    /// The full name of a resource's message; empty for all.
+    pub resource: String,
+    /// The id of a row; empty for all.
+    pub id: String,
+    /// At most so many; 0 means 50.
+    pub page_size: i32,
+    /// Where the page before ended.
+    pub page_token: String,
+}
+
+/// One write of one row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditRecord {
+    /// Such as `aud_01j…`.
+    pub id: String,
+    /// The full name of the resource's message.
+    pub resource: String,
+    /// The id of the row.
+    pub resource_id: String,
+    /// `CREATE`, `UPDATE` or `DELETE`.
+    pub kind: String,
+    /// The columns that an update changed.
+    pub columns: Vec<String>,
+    /// Who did it.
+    pub actor: String,
+    /// The customer for whom a service did it; empty for nobody.
+    pub on_behalf: String,
+    /// By which call or task.
+    pub method: String,
+    /// In which trace; empty when none is kept.
+    pub trace_id: String,
+    /// When.
+    pub create_time: Timestamp,
+}
+
+impl Store {
+    /// Who changed what in the caller's project, the latest first.
+    pub async fn audit(
+        &self,
+        context: &Context,
+        query: AuditQuery,
+    ) -> Result<Page<AuditRecord>, Error> {
+        let size = page_size(query.page_size)?;
+        let project = context.caller.project().value();
+        let mut sql = Draft::new("SELECT * FROM store_audit WHERE project = $1", vec![project]);
+        let filters = [
+            ("resource = ", query.resource),
+            ("resource_id = ", query.id),
+            ("id < ", query.page_token),
+        ];
+        for (condition, value) in filters {
+            if !value.is_empty() {
+                sql.push(format!(" AND {condition}"));
+                sql.bind(value.value());
+            }
+        }
+        sql.push(" ORDER BY id DESC LIMIT ");
+        sql.bind((i64::from(size) + 1).value());
+        let rows = self.fetch(sql.finish(), deadline(context)).await?;
+        let mut items = rows.iter().map(record).collect::<Result<Vec<_>, _>>()?;
+        let more = items.len() > usize::from(size);
+        items.truncate(size.into());
+        let last = items.last().filter(|_| more);
+        let next_page_token = last.map(|last| last.id.clone()).unwrap_or_default();
+        Ok(Page { items, next_page_token })
+    }
+}
+
+fn record(row: &Row) -> Result<AuditRecord, Error> {
+    let columns: String = row.get("columns")?;
+    Ok(AuditRecord {
+        id: row.get("id")?,
+        resource: row.get("resource")?,
+        resource_id: row.get("resource_id")?,
+        kind: row.get("kind")?,
+        columns: columns.split(',').filter(|it| !it.is_empty()).map(str::to_owned).collect(),
+        actor: row.get("actor")?,
+        on_behalf: row.get("on_behalf")?,
+        method: row.get("method")?,
+        trace_id: row.get("trace_id")?,
+        create_time: timestamp(row.get("create_time")?),
+    })
+}
+
+impl Tx {
+    /// Notes a change, for its record and for whoever keeps answers made of it.
+    pub(crate) fn note<R: Resource>(&mut self, id: &str, kind: Kind, columns: String) {
+        self.pending.changed.insert(R::NAME);
+        let change = Change { resource: R::NAME, id: id.to_owned(), kind, columns };
+        self.pending.audit.push(change);
+    }
+
+    /// Writes the records of all changes.
+    pub(crate) async fn write_audit(&mut self) -> Result<(), Error> {
+        let changes = std::mem::take(&mut self.pending.audit);
+        for chunk in changes.chunks(MOST_ROWS) {
+            let statement = self.audit_statement(chunk);
+            self.execute(statement).await?;
+        }
+        Ok(())
+    }
+
+    fn audit_statement(&self, changes: &[Change]) -> Statement {
+        let caller = &self.context.caller;
+        let on_behalf = match caller.principal() {
+            Principal::Service { on_behalf, .. } => on_behalf.as_deref().unwrap_or_default(),
+            Principal::Nobody | Principal::Guest { .. } | Principal::User { .. } => "",
+        };
+        let trace_id = mesh::trace::id_of(&self.context.span).unwrap_or_default();
+        let now = self.store.inner.clock.now_micros();
+        let sql = "INSERT INTO store_audit (project, id, resource, resource_id, kind, columns, \
+                   actor, on_behalf, method, trace_id, create_time) VALUES ";
+        let sql = format!("{sql}{}", table::placeholders(changes.len(), 11));
+        let mut statement = Statement::new(sql).bind(caller.project());
+        for change in changes {
+            let kind = match change.kind {
+                Kind::Create => "CREATE",
+                Kind::Update => "UPDATE",
+                Kind::Delete => "DELETE",
+            };
+            statement = statement
+                .bind(self.store.inner.ids.next("aud"))
+                .bind(change.resource)
+                .bind(&change.id)
+                .bind(kind)
+                .bind(&change.columns)
+                .bind(caller.actor())
+                .bind(on_behalf)
+                .bind(&*self.context.method)
+                .bind(&trace_id)
+                .bind(now);
+        }
+        statement.persistent = worth_keeping(changes.len());
+        statement
+    }
+}
+
+/// Whether a statement of so many rows comes often enough to be kept prepared.
+pub(crate) fn worth_keeping(rows: usize) -> bool {
+    rows <= 8 || rows == MOST_ROWS
+}

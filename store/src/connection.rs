@@ -1,0 +1,158 @@
+//! A leased connection: runs statements, and knows what is open when it is dropped.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::{Arguments, AssertSqlSafe, Executor};
+use tokio::time::Instant;
+
+use crate::error::Error;
+use crate::pool::{Engine, Held, Pool, Unsettled};
+use crate::statement::Statement;
+
+/// How many commits and statements a store has made.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) commits: AtomicU64,
+    pub(crate) statements: AtomicU64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Settled,
+    /// A statement runs; what it leaves behind is settled when it is cut off.
+    Open(Unsettled),
+    Broken,
+}
+
+/// A connection on loan from a pool, for one service.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    held: Option<Held>,
+    state: State,
+    pool: Pool,
+    service: &'static str,
+    counts: Arc<Counts>,
+}
+
+impl Connection {
+    pub(crate) async fn take(
+        pool: &Pool,
+        service: &'static str,
+        counts: &Arc<Counts>,
+        deadline: Instant,
+    ) -> Result<Self, Error> {
+        let held = pool.take(service, deadline).await?;
+        Ok(Self {
+            held: Some(held),
+            state: State::Settled,
+            pool: pool.clone(),
+            service,
+            counts: Arc::clone(counts),
+        })
+    }
+
+    pub(crate) fn engine(&self) -> Engine {
+        self.pool.engine()
+    }
+
+    /// Opens a transaction; dropping this connection from here on rolls it back.
+    pub(crate) async fn begin(&mut self) -> Result<(), Error> {
+        // sqlx's own `begin` loses count of its depth when it is cancelled.
+        self.state = State::Open(Unsettled::Transaction);
+        let begin = match self.engine() {
+            // A deferred transaction that turns from reading to writing fails at once when another writes.
+            Engine::Sqlite => "BEGIN IMMEDIATE",
+            Engine::Postgres => "BEGIN",
+        };
+        self.raw(begin.into()).await
+    }
+
+    pub(crate) async fn commit(&mut self) -> Result<(), Error> {
+        self.raw("COMMIT".into()).await?;
+        self.state = State::Settled;
+        self.counts.commits.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Runs statements that are not prepared and bind nothing.
+    pub(crate) async fn raw(&mut self, sql: String) -> Result<(), Error> {
+        let before = self.enter();
+        let connection = self.connection()?;
+        let result = connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await;
+        self.leave(before, result).map(|_| ())
+    }
+
+    pub(crate) async fn execute(&mut self, statement: Statement) -> Result<u64, Error> {
+        let (sql, arguments, persistent) = self.prepare(statement)?;
+        let before = self.enter();
+        let query = sqlx::query_with(sql, arguments).persistent(persistent);
+        let result = query.execute(self.connection()?).await;
+        self.leave(before, result).map(|result| result.rows_affected())
+    }
+
+    pub(crate) async fn fetch(&mut self, statement: Statement) -> Result<Vec<AnyRow>, Error> {
+        let (sql, arguments, persistent) = self.prepare(statement)?;
+        let before = self.enter();
+        let query = sqlx::query_with(sql, arguments).persistent(persistent);
+        let result = query.fetch_all(self.connection()?).await;
+        self.leave(before, result)
+    }
+
+    fn prepare(
+        &self,
+        statement: Statement,
+    ) -> Result<(AssertSqlSafe<String>, AnyArguments, bool), Error> {
+        let mut arguments = AnyArguments::default();
+        arguments.reserve(statement.values.len(), 0);
+        for value in statement.values {
+            crate::statement::add(&mut arguments, value)?;
+        }
+        // Services share connections: a text of its own each keeps PostgreSQL from planning a
+        // prepared statement anew whenever the search path changes.
+        let sql = match self.engine() {
+            Engine::Sqlite => statement.sql.into_owned(),
+            Engine::Postgres => format!("/*{}*/{}", self.service, statement.sql),
+        };
+        Ok((AssertSqlSafe(sql), arguments, statement.persistent))
+    }
+
+    fn connection(&mut self) -> Result<&mut sqlx::AnyConnection, Error> {
+        self.held.as_mut().map(|held| &mut held.connection).ok_or(Error::Ended)
+    }
+
+    fn enter(&mut self) -> State {
+        self.counts.statements.fetch_add(1, Ordering::Relaxed);
+        let before = self.state;
+        if before == State::Settled {
+            self.state = State::Open(Unsettled::Statement);
+        }
+        before
+    }
+
+    fn leave<T>(&mut self, before: State, result: Result<T, sqlx::Error>) -> Result<T, Error> {
+        match result {
+            Ok(value) => {
+                self.state = before;
+                Ok(value)
+            }
+            Err(error) => {
+                let broken = crate::error::is_connection_lost(&error);
+                self.state = if broken { State::Broken } else { before };
+                Err(Error::from(error))
+            }
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let Some(held) = self.held.take() else { return };
+        match self.state {
+            State::Settled => self.pool.give_back(held),
+            State::Open(unsettled) => self.pool.settle(held, unsettled),
+            State::Broken => self.pool.discard(held),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Where services remember: a SQLite file each, or a schema each in one PostgreSQL database.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::connection::Connection;
+use crate::error::Error;
+use crate::pool::{Dial, Engine, Pool};
+use crate::statement::{Row, Statement};
+
+/// The connections of a process to one PostgreSQL server, when nothing else is said.
+pub const DEFAULT_CONNECTIONS: usize = 24;
+/// How many readers a SQLite file has beside its writer.
+const SQLITE_READERS: usize = 4;
+/// How long work without a deadline waits for a connection or another call.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// WAL lets readers go on beside the writer; FULL makes a commit outlive a power cut.
+const SQLITE_WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+    PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF";
+const SQLITE_READER: &str =
+    "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON; PRAGMA trusted_schema = OFF";
+/// What hangs is ended by the server, even when this process no longer can.
+const POSTGRES: &str = "SET statement_timeout = '30s'; SET lock_timeout = '10s'; \
+    SET idle_in_transaction_session_timeout = '30s'; SET client_min_messages = 'warning'";
+
+/// Where services remember. Clones share connections.
+#[derive(Debug, Clone)]
+pub struct Database {
+    place: Place,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    Directory(PathBuf),
+    Server(Pool),
+}
+
+/// The connections of one service.
+#[derive(Debug, Clone)]
+pub(crate) struct Pools {
+    pub(crate) write: Pool,
+    pub(crate) read: Pool,
+}
+
+impl Database {
+    /// A SQLite file for each service in a directory, which is made when it is missing.
+    #[must_use]
+    pub fn sqlite(directory: impl Into<PathBuf>) -> Self {
+        Self { place: Place::Directory(directory.into()) }
+    }
+
+    /// A schema for each service in a PostgreSQL database; all share so many connections.
+    #[must_use]
+    pub fn postgres(url: impl Into<String>, connections: usize) -> Self {
+        let mut url = url.into();
+        // Every service has its own statements, and all may pass through one connection.
+        if !url.contains("statement-cache-capacity") {
+            url.push(if url.contains('?') { '&' } else { '?' });
+            url.push_str("statement-cache-capacity=1000");
+        }
+        let dial = Dial { engine: Engine::Postgres, url, setup: POSTGRES };
+        Self { place: Place::Server(Pool::new(dial, connections)) }
+    }
+
+    /// The connections of a service, whose schema or file is there when they are.
+    pub(crate) async fn open(&self, service: &'static str) -> Result<Pools, Error> {
+        match &self.place {
+            Place::Directory(directory) => open_file(directory, service),
+            Place::Server(pool) => {
+                prepare_schema(pool, service).await?;
+                Ok(Pools { write: pool.clone(), read: pool.clone() })
+            }
+        }
+    }
+}
+
+fn open_file(directory: &Path, service: &'static str) -> Result<Pools, Error> {
+    let unusable = |cause| Error::Directory { path: directory.display().to_string(), cause };
+    std::fs::create_dir_all(directory).map_err(unusable)?;
+    let file = std::path::absolute(directory.join(format!("{service}.db"))).map_err(unusable)?;
+    let path = escape(&file.to_string_lossy());
+    let dial = |mode, setup| Dial {
+        engine: Engine::Sqlite,
+        url: format!("sqlite://{path}?mode={mode}"),
+        setup,
+    };
+    Ok(Pools {
+        // One writer: SQLite's own queue of writers is unfair, and starves readers.
+        write: Pool::new(dial("rwc", SQLITE_WRITER), 1),
+        read: Pool::new(dial("rw", SQLITE_READER), SQLITE_READERS),
+    })
+}
+
+/// A path as a URL holds it.
+fn escape(path: &str) -> String {
+    let letters = path.bytes().map(|byte| {
+        let plain = byte.is_ascii_alphanumeric() || b"/._-~".contains(&byte);
+        if plain { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+    });
+    letters.collect::<Vec<_>>().concat()
+}
+
+async fn prepare_schema(pool: &Pool, service: &'static str) -> Result<(), Error> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut connection =
+        Connection::take(pool, service, &std::sync::Arc::default(), deadline).await?;
+    refuse_collation(&mut connection).await?;
+    connection.begin().await?;
+    lock_schema(&mut connection, service).await?;
+    connection.raw(format!("CREATE SCHEMA IF NOT EXISTS \"{service}\"")).await?;
+    connection.commit().await
+}
+
+/// Holds other processes that open the same service until the transaction ends.
+pub(crate) async fn lock_schema(
+    connection: &mut Connection,
+    service: &'static str,
+) -> Result<(), Error> {
+    if connection.engine() == Engine::Postgres {
+        let lock = format!(
+            "DO $$ BEGIN PERFORM pg_advisory_xact_lock(hashtext('tradewind.{service}')); END $$"
+        );
+        connection.raw(lock).await?;
+    }
+    Ok(())
+}
+
+async fn refuse_collation(connection: &mut Connection) -> Result<(), Error> {
+    let rows = connection
+        .fetch(Statement::new(
+            "SELECT CAST(current_database() AS TEXT) AS name, \
+                    CAST(current_setting('server_encoding') AS TEXT) AS encoding, \
+                    CAST(datcollate AS TEXT) AS collation, \
+                    CAST('Z' < 'a' AND 'a-b' < 'aa' AND 'b' < 'é' AS INTEGER) AS by_bytes \
+             FROM pg_database WHERE datname = current_database()",
+        ))
+        .await?;
+    let Some(row) = rows.into_iter().next().map(Row::new) else { return Ok(()) };
+    let encoding: String = row.get("encoding")?;
+    if row.get("by_bytes")? && encoding == "UTF8" {
+        return Ok(());
+    }
+    Err(Error::Collation { name: row.get("name")?, encoding, collation: row.get("collation")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_with_any_character_becomes_a_url() {
+        assert_eq!(escape("/data/a b?c%d"), "/data/a%20b%3Fc%25d");
+    }
+}

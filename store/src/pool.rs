@@ -1,0 +1,187 @@
+//! Connections within a budget.
+//!
+//! A connection that is given back while a statement or a transaction may still be open is first
+//! settled in a task of its own, so that a future that is dropped at any point leaks nothing.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sqlx::any::AnyConnectOptions;
+use sqlx::{AnyConnection, ConnectOptions, Connection, Executor};
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::error::Error;
+
+/// How long a rollback may take before its connection is closed instead.
+const SETTLE_WITHIN: Duration = Duration::from_secs(5);
+/// A connection that has been idle for longer is asked whether it still lives.
+const PING_AFTER: Duration = Duration::from_secs(30);
+
+/// The two databases that one SQL text serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// How connections are made.
+#[derive(Debug, Clone)]
+pub(crate) struct Dial {
+    pub(crate) engine: Engine,
+    pub(crate) url: String,
+    /// What every connection is told first.
+    pub(crate) setup: &'static str,
+}
+
+/// A budget of connections; clones share it.
+#[derive(Debug, Clone)]
+pub(crate) struct Pool {
+    dial: Arc<Dial>,
+    size: usize,
+    budget: Arc<Semaphore>,
+    idle: Arc<Mutex<Vec<Idle>>>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    connection: AnyConnection,
+    schema: &'static str,
+    since: Instant,
+}
+
+/// A connection with its part of the budget.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) connection: AnyConnection,
+    schema: &'static str,
+    // Dropped last: the budget counts a connection until it is idle or closed.
+    _permit: OwnedSemaphorePermit,
+}
+
+/// What has to happen before a connection can serve another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unsettled {
+    /// A statement outside of a transaction was cut off.
+    Statement,
+    /// A transaction is open.
+    Transaction,
+}
+
+impl Pool {
+    pub(crate) fn new(dial: Dial, size: usize) -> Self {
+        let size = size.max(1);
+        Self {
+            dial: Arc::new(dial),
+            size,
+            budget: Arc::new(Semaphore::new(size)),
+            idle: Arc::default(),
+        }
+    }
+
+    pub(crate) fn engine(&self) -> Engine {
+        self.dial.engine
+    }
+
+    /// A connection that finds tables in the schema, when the budget has room before the deadline.
+    pub(crate) async fn take(
+        &self,
+        schema: &'static str,
+        deadline: Instant,
+    ) -> Result<Held, Error> {
+        let permit = timeout_at(deadline, Arc::clone(&self.budget).acquire_owned())
+            .await
+            .map_err(|_| Error::Busy)?
+            .map_err(|_| Error::Busy)?;
+        let idle = match self.pick(schema) {
+            Some(idle) => self.revive(idle).await,
+            None => None,
+        };
+        let (connection, found) = match idle {
+            Some(idle) => (idle.connection, idle.schema),
+            None => (self.connect().await?, ""),
+        };
+        let mut held = Held { connection, schema: found, _permit: permit };
+        self.enter(&mut held, schema).await?;
+        Ok(held)
+    }
+
+    /// An idle connection, of the same schema if there is one; none while the budget allows a new one.
+    fn pick(&self, schema: &'static str) -> Option<Idle> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = idle.iter().rposition(|idle| idle.schema == schema) {
+            return Some(idle.swap_remove(at));
+        }
+        let in_use = self.size - self.budget.available_permits();
+        if idle.len() + in_use <= self.size {
+            return None;
+        }
+        let oldest = idle.iter().enumerate().min_by_key(|(_, idle)| idle.since)?.0;
+        Some(idle.swap_remove(oldest))
+    }
+
+    async fn revive(&self, mut idle: Idle) -> Option<Idle> {
+        if idle.since.elapsed() < PING_AFTER {
+            return Some(idle);
+        }
+        let alive = timeout(SETTLE_WITHIN, idle.connection.ping()).await;
+        matches!(alive, Ok(Ok(()))).then_some(idle)
+    }
+
+    async fn connect(&self) -> Result<AnyConnection, Error> {
+        sqlx::any::install_default_drivers();
+        let options: AnyConnectOptions = self.dial.url.parse().map_err(|_| Error::DatabaseUrl)?;
+        let mut connection =
+            options.disable_statement_logging().connect().await.map_err(Error::Unavailable)?;
+        connection.execute(sqlx::raw_sql(self.dial.setup)).await.map_err(Error::Unavailable)?;
+        Ok(connection)
+    }
+
+    async fn enter(&self, held: &mut Held, schema: &'static str) -> Result<(), Error> {
+        if held.schema == schema {
+            return Ok(());
+        }
+        if self.dial.engine == Engine::Postgres {
+            let set = sqlx::AssertSqlSafe(format!("SET search_path TO \"{schema}\""));
+            let set = held.connection.execute(sqlx::raw_sql(set)).await;
+            set.map_err(Error::Unavailable)?;
+        }
+        held.schema = schema;
+        Ok(())
+    }
+
+    /// Takes back a connection that nothing is open on.
+    pub(crate) fn give_back(&self, held: Held) {
+        let Held { connection, schema, _permit } = held;
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.push(Idle { connection, schema, since: Instant::now() });
+    }
+
+    /// Takes back a connection after what is open on it has been ended.
+    pub(crate) fn settle(&self, held: Held, unsettled: Unsettled) {
+        // Without a runtime nothing can be asked; the connection closes, and the server rolls back.
+        let Ok(runtime) = Handle::try_current() else { return };
+        let pool = self.clone();
+        runtime.spawn(async move {
+            let mut held = held;
+            let settled = timeout(SETTLE_WITHIN, end(&mut held.connection, unsettled)).await;
+            if matches!(settled, Ok(Ok(()))) {
+                pool.give_back(held);
+            }
+        });
+    }
+
+    /// Closes a connection that failed, and the idle ones, which have likely failed with it.
+    pub(crate) fn discard(&self, held: Held) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        drop(held);
+    }
+}
+
+async fn end(connection: &mut AnyConnection, unsettled: Unsettled) -> Result<(), sqlx::Error> {
+    match unsettled {
+        Unsettled::Statement => connection.ping().await,
+        Unsettled::Transaction => connection.execute(sqlx::raw_sql("ROLLBACK")).await.map(|_| ()),
+    }
+}

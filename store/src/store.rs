@@ -1,0 +1,269 @@
+//! A service's store: opened once, cloned freely.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use contract::{Kind, Resource};
+use mesh::{Bus, Changes, Clock, Context, HasContext, Ids};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tonic::Request;
+
+use crate::connection::{Connection, Counts};
+use crate::database::{Database, PATIENCE, Pools};
+use crate::error::Error;
+use crate::keys::Queue;
+use crate::migrate::{self, Migration};
+use crate::pool::Engine;
+use crate::reader::Reader;
+use crate::runner::Runner;
+use crate::statement::{Row, Statement};
+use crate::tx::Tx;
+
+/// What a store is made of.
+#[derive(Clone)]
+pub struct Config {
+    /// The service, whose name its file or schema has: lower-case letters, digits and underscores.
+    pub service: &'static str,
+    /// Where it remembers.
+    pub database: Database,
+    /// The service's own tables.
+    pub migrations: &'static [Migration],
+    /// Where its events go.
+    pub bus: Arc<dyn Bus>,
+    /// Who is told of its changes.
+    pub changes: Changes,
+    /// Its time.
+    pub clock: Clock,
+    /// Its ids.
+    pub ids: Ids,
+}
+
+/// How a service remembers. Clones share everything.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) service: &'static str,
+    pub(crate) pools: Pools,
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) changes: Changes,
+    pub(crate) clock: Clock,
+    pub(crate) ids: Ids,
+    pub(crate) counts: Arc<Counts>,
+    /// Calls with equal idempotency keys, one after another.
+    pub(crate) queue: Arc<Queue>,
+    /// A process has given the answer of its call.
+    pub(crate) answered: Notify,
+    /// Tasks may be due.
+    pub(crate) tasks: Notify,
+    /// Events may be waiting.
+    pub(crate) events: Notify,
+    /// Tasks and deliveries that run now.
+    pub(crate) running: AtomicUsize,
+    /// How many have ever begun.
+    pub(crate) begun: AtomicUsize,
+    /// One of them has ended.
+    pub(crate) settled: Notify,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("service", &self.inner.service).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens a service's database and brings its tables up to date.
+    pub async fn open(config: Config) -> Result<Self, Error> {
+        let Config { service, database, migrations, bus, changes, clock, ids } = config;
+        let pools = database.open(service).await?;
+        migrate::run(&pools.write, service, migrations, &clock).await?;
+        let inner = Inner {
+            service,
+            pools,
+            bus,
+            changes,
+            clock,
+            ids,
+            counts: Arc::default(),
+            queue: Arc::default(),
+            answered: Notify::new(),
+            tasks: Notify::new(),
+            events: Notify::new(),
+            running: AtomicUsize::new(0),
+            begun: AtomicUsize::new(0),
+            settled: Notify::new(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Reads for a call or a task, each statement on its own.
+    #[must_use]
+    pub fn read(&self, of: &impl HasContext) -> Reader {
+        Reader::new(self.clone(), of.context().clone())
+    }
+
+    /// Opens a transaction for a call, once for each idempotency key.
+    ///
+    /// A call that was answered before leaves through [`Error::Replay`].
+    pub async fn begin<M: prost::Message>(&self, request: &Request<M>) -> Result<Tx, Error> {
+        let context = request.context();
+        match &context.idempotency_key {
+            Some(key) => {
+                let key = Arc::clone(key);
+                Box::pin(self.claim_key(context, key, request.get_ref())).await
+            }
+            None => self.begin_for(context).await,
+        }
+    }
+
+    /// Opens a transaction for work that is not a call of its own: a task, an event, a step of a process.
+    pub async fn begin_for(&self, context: &Context) -> Result<Tx, Error> {
+        let mut connection = self.connect(&self.inner.pools.write, deadline(context)).await?;
+        connection.begin().await?;
+        Ok(Tx::new(self.clone(), context.clone(), connection))
+    }
+
+    /// The runner of this store's tasks and the publisher of its events.
+    #[must_use]
+    pub fn runner(&self) -> Runner {
+        Runner::new(self.clone())
+    }
+
+    /// Where events that this service consumes have their effect.
+    #[must_use]
+    pub fn consumer(&self) -> crate::consumer::Consumer {
+        crate::consumer::Consumer::new(self.clone())
+    }
+
+    /// Refuses a table that lacks a column of its resource, or the project.
+    pub async fn check<R: Resource + 'static>(&self) -> Result<(), Error> {
+        let engine = self.inner.pools.read.engine();
+        let (columns, scope) = match engine {
+            Engine::Sqlite => (
+                "SELECT name, type AS kind, 1 - \"notnull\" AS nullable FROM pragma_table_info($1)",
+                None,
+            ),
+            Engine::Postgres => (
+                "SELECT CAST(column_name AS TEXT) AS name, CAST(data_type AS TEXT) AS kind, \
+                 CASE is_nullable WHEN 'YES' THEN 1 ELSE 0 END AS nullable \
+                 FROM information_schema.columns WHERE table_name = $1 AND table_schema = $2",
+                Some(self.inner.service),
+            ),
+        };
+        let mut statement = Statement::new(columns).bind(R::TABLE);
+        statement = statement.binds(scope.map(crate::Bind::value));
+        let rows = self.fetch(statement, Instant::now() + PATIENCE).await?;
+        let mut there = Vec::new();
+        for row in rows {
+            let kind = row.get::<String>("kind")?.to_lowercase();
+            there.push((row.get::<String>("name")?, kind, row.get::<bool>("nullable")?));
+        }
+        let problems = problems::<R>(&there);
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Table { table: R::TABLE, resource: R::NAME, problems })
+    }
+
+    /// How many transactions this store has committed.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.inner.counts.commits.load(Ordering::Relaxed)
+    }
+
+    /// How many statements this store has run.
+    #[must_use]
+    pub fn statements(&self) -> u64 {
+        self.inner.counts.statements.load(Ordering::Relaxed)
+    }
+
+    /// The clock that rows are stamped by.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    /// Where the ids of rows come from.
+    #[must_use]
+    pub fn ids(&self) -> &Ids {
+        &self.inner.ids
+    }
+
+    /// The service whose store this is.
+    #[must_use]
+    pub fn service(&self) -> &'static str {
+        self.inner.service
+    }
+
+    pub(crate) async fn connect(
+        &self,
+        pool: &crate::pool::Pool,
+        deadline: Instant,
+    ) -> Result<Connection, Error> {
+        Connection::take(pool, self.inner.service, &self.inner.counts, deadline).await
+    }
+
+    /// Reads outside of any project: the store's own rows.
+    pub(crate) async fn fetch(
+        &self,
+        statement: Statement,
+        deadline: Instant,
+    ) -> Result<Vec<Row>, Error> {
+        let mut connection = self.connect(&self.inner.pools.read, deadline).await?;
+        Ok(connection.fetch(statement).await?.into_iter().map(Row::new).collect())
+    }
+
+    /// Writes the store's own rows in a transaction of one statement.
+    pub(crate) async fn write(&self, statement: Statement) -> Result<Vec<Row>, Error> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut connection = self.connect(&self.inner.pools.write, deadline).await?;
+        connection.begin().await?;
+        let rows = connection.fetch(statement).await?;
+        connection.commit().await?;
+        Ok(rows.into_iter().map(Row::new).collect())
+    }
+}
+
+/// Until when work may wait.
+pub(crate) fn deadline(context: &Context) -> Instant {
+    context.deadline.unwrap_or_else(|| Instant::now() + PATIENCE)
+}
+
+/// What a table with these columns (name, type, nullable) lacks.
+fn problems<R: Resource>(there: &[(String, String, bool)]) -> Vec<String> {
+    if there.is_empty() {
+        return vec!["there is no such table".into()];
+    }
+    let project =
+        contract::Column { name: "project", path: "project", kind: Kind::Text, nullable: false };
+    let needed = std::iter::once(&project).chain(R::COLUMNS);
+    let problem = |column: &contract::Column| {
+        let name = column.name;
+        let wanted = sql_type(column.kind);
+        match there.iter().find(|(there, ..)| there == name) {
+            None => Some(format!("column {name} {wanted} is missing")),
+            Some((_, kind, _)) if kind != wanted => {
+                Some(format!("column {name} is {kind}, not {wanted}"))
+            }
+            Some((.., nullable)) if *nullable != column.nullable => {
+                let not = if column.nullable { "nullable" } else { "NOT NULL" };
+                Some(format!("column {name} is not {not}"))
+            }
+            Some(_) => None,
+        }
+    };
+    needed.filter_map(problem).collect()
+}
+
+fn sql_type(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Text => "text",
+        Kind::Integer | Kind::Timestamp => "bigint",
+        Kind::Double => "double precision",
+        Kind::Bytes => "bytea",
+    }
+}

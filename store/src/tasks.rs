@@ -1,0 +1,226 @@
+//! What must happen after a commit: rows written with it, done until they succeed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::audit::worth_keeping;
+use crate::error::Error;
+use crate::resources::MOST_ROWS;
+use crate::statement::Statement;
+use crate::store::{Store, deadline};
+use crate::table;
+use crate::tx::Tx;
+
+/// Something that must happen later, kept as JSON.
+pub trait Task: Serialize + DeserializeOwned + Send {
+    /// What it is known by in the table, such as `refund`; never reused for another payload.
+    const KIND: &'static str;
+}
+
+/// The right to do a task: a lease, with the number of its taking. An older claim is refused.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    id: Arc<str>,
+    token: i64,
+    ended: Arc<AtomicBool>,
+}
+
+impl Claim {
+    pub(crate) fn new(id: impl Into<Arc<str>>, token: i64) -> Self {
+        Self { id: id.into(), token, ended: Arc::default() }
+    }
+
+    /// The id of the task.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// How often the task has been taken; a claim with a greater number makes this one void.
+    #[must_use]
+    pub fn token(&self) -> i64 {
+        self.token
+    }
+
+    /// Notes that a transaction has ended the claim.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+}
+
+/// A task to be written at the commit.
+#[derive(Debug)]
+pub(crate) struct NewTask {
+    id: String,
+    kind: &'static str,
+    payload: String,
+    due: i64,
+    token: i64,
+}
+
+/// A task that has failed too often.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadTask {
+    /// Such as `tsk_01j…`.
+    pub id: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its project.
+    pub project: String,
+    /// Its JSON.
+    pub payload: String,
+    /// Why it failed last.
+    pub error: String,
+}
+
+impl Tx {
+    /// Starts a task with this transaction; it runs as soon as that is committed.
+    pub fn start<T: Task>(&mut self, task: T) -> Result<(), Error> {
+        self.start_at(task, self.store.inner.clock.now_micros())
+    }
+
+    /// Starts a task that is done at a time, in microseconds since 1970, or soon after.
+    #[expect(clippy::needless_pass_by_value, reason = "a task is given away")]
+    pub fn start_at<T: Task>(&mut self, task: T, micros: i64) -> Result<(), Error> {
+        let task = self.new_task(&task, micros, 0)?;
+        self.pending.tasks.push(task);
+        Ok(())
+    }
+
+    /// Starts a task that this process does itself; the runner takes it only when the lease ends.
+    #[expect(clippy::needless_pass_by_value, reason = "a task is given away")]
+    pub fn start_claimed<T: Task>(&mut self, task: T, lease: Duration) -> Result<Claim, Error> {
+        let until = self.store.inner.clock.now_micros().saturating_add(micros(lease));
+        let task = self.new_task(&task, until, 1)?;
+        let claim = Claim::new(task.id.as_str(), task.token);
+        self.pending.tasks.push(task);
+        Ok(claim)
+    }
+
+    /// Ends a task in the transaction of its effect; refused when another has taken it since.
+    pub async fn finish(&mut self, claim: &Claim) -> Result<(), Error> {
+        let statement = Statement::new("DELETE FROM store_tasks WHERE id = $1 AND token = $2");
+        self.end_claim(claim, statement).await
+    }
+
+    /// Hands a task over to the runner, which takes it at once.
+    pub async fn release(&mut self, claim: &Claim) -> Result<(), Error> {
+        let statement =
+            Statement::new("UPDATE store_tasks SET due_time = $3 WHERE id = $1 AND token = $2");
+        self.end_claim(claim, statement).await
+    }
+
+    async fn end_claim(&mut self, claim: &Claim, mut statement: Statement) -> Result<(), Error> {
+        let releases = statement.sql.contains("$3");
+        statement = statement.bind(&*claim.id).bind(claim.token);
+        if releases {
+            statement = statement.bind(self.store.inner.clock.now_micros());
+        }
+        if self.execute(statement).await? == 0 {
+            return Err(Error::LeaseLost(claim.id.to_string()));
+        }
+        self.pending.ended.push(claim.clone());
+        Ok(())
+    }
+
+    fn new_task<T: Task>(&self, task: &T, due: i64, token: i64) -> Result<NewTask, Error> {
+        let payload =
+            serde_json::to_string(task).map_err(|error| Error::Encoding(Box::new(error)))?;
+        let id = self.store.inner.ids.next("tsk");
+        Ok(NewTask { id, kind: T::KIND, payload, due, token })
+    }
+
+    /// Writes the tasks that were started.
+    pub(crate) async fn write_tasks(&mut self) -> Result<(), Error> {
+        // Taken and put back: whether there were any is asked again after the commit.
+        let tasks = std::mem::take(&mut self.pending.tasks);
+        for chunk in tasks.chunks(MOST_ROWS) {
+            let statement = self.tasks_statement(chunk);
+            self.execute(statement).await?;
+        }
+        self.pending.tasks = tasks;
+        Ok(())
+    }
+
+    fn tasks_statement(&self, tasks: &[NewTask]) -> Statement {
+        let sql = "INSERT INTO store_tasks (project, id, kind, payload, due_time, token, subject, \
+                   attempts, dead, error, traceparent, create_time) VALUES ";
+        let sql = format!("{sql}{}", table::placeholders(tasks.len(), 12));
+        let caller = &self.context.caller;
+        let traceparent = mesh::trace::traceparent(&self.context.span).unwrap_or_default();
+        let mut statement = Statement::new(sql).bind(caller.project());
+        for task in tasks {
+            statement = statement
+                .bind(&task.id)
+                .bind(task.kind)
+                .bind(&task.payload)
+                .bind(task.due)
+                .bind(task.token)
+                .bind(caller.subject().unwrap_or_default())
+                .bind(0_i64)
+                .bind(0_i64)
+                .bind("")
+                .bind(&traceparent)
+                .bind(self.store.inner.clock.now_micros());
+        }
+        statement.persistent = worth_keeping(tasks.len());
+        statement
+    }
+}
+
+impl Store {
+    /// Tasks that have failed too often, the oldest first.
+    pub async fn dead_tasks(&self, most: u32) -> Result<Vec<DeadTask>, Error> {
+        let statement = Statement::new(
+            "SELECT id, kind, project, payload, error FROM store_tasks WHERE dead = 1 \
+             ORDER BY id LIMIT $1",
+        );
+        let until = tokio::time::Instant::now() + crate::database::PATIENCE;
+        let rows = self.fetch(statement.bind(most), until).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(DeadTask {
+                    id: row.get("id")?,
+                    kind: row.get("kind")?,
+                    project: row.get("project")?,
+                    payload: row.get("payload")?,
+                    error: row.get("error")?,
+                })
+            })
+            .collect()
+    }
+
+    /// Lets a task that has failed too often be tried again, from the beginning.
+    pub async fn redrive(&self, context: &mesh::Context, id: &str) -> Result<(), Error> {
+        let mut connection = self.connect(&self.inner.pools.write, deadline(context)).await?;
+        connection.begin().await?;
+        let statement = Statement::new(
+            "UPDATE store_tasks SET dead = 0, attempts = 0, due_time = $3 \
+             WHERE project = $1 AND id = $2 AND dead = 1",
+        );
+        let statement =
+            statement.bind(context.caller.project()).bind(id).bind(self.inner.clock.now_micros());
+        if connection.execute(statement).await? == 0 {
+            return Err(Error::NotFound {
+                reason: "TASK_NOT_FOUND",
+                noun: "task",
+                id: id.to_owned(),
+            });
+        }
+        connection.commit().await?;
+        self.inner.tasks.notify_one();
+        Ok(())
+    }
+}
+
+pub(crate) fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}

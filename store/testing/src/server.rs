@@ -1,0 +1,187 @@
+//! A PostgreSQL server from Debian's packages, on a private socket, that ends with its starter.
+
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+/// How often a server that starts is asked whether it is ready: a minute in all.
+const ASKED: (u32, Duration) = (3000, Duration::from_millis(20));
+
+/// Runs the server until standard input ends, however its writer ends; then nothing of it is left.
+const WATCH: &str = r#"
+directory=$1; shift
+"$@" > "$directory/log" 2>&1 < /dev/null &
+server=$!
+cat > /dev/null
+kill -QUIT "$server" 2> /dev/null
+wait "$server" 2> /dev/null
+rm -rf "$directory"
+"#;
+
+/// A PostgreSQL server; dropped, it is gone.
+#[derive(Debug)]
+pub struct Server {
+    watch: Child,
+    directory: PathBuf,
+}
+
+impl Server {
+    /// Starts a server in a temporary directory; one that is durable waits for the disk at each commit.
+    pub fn start(durable: bool) -> Result<Self, String> {
+        let programs = programs()?;
+        let user = Account::of_servers()?;
+        let directory = private_directory(user.as_ref())?;
+        let data = directory.join("data");
+        let mut initdb = user.command(&programs.join("initdb"));
+        initdb.args(["--username=postgres", "--auth=trust", "--encoding=UTF8"]);
+        initdb.args(["--locale=C.UTF-8", "--no-sync", "--pgdata"]).arg(&data);
+        let made = initdb.current_dir(&directory).stdin(Stdio::null()).output();
+        let made = made.map_err(|error| format!("initdb: {error}"))?;
+        if !made.status.success() {
+            return Err(format!("initdb: {}", String::from_utf8_lossy(&made.stderr)));
+        }
+        let watch = user
+            .command(Path::new("/bin/sh"))
+            .args(["-c", WATCH, "watch"])
+            .arg(&directory)
+            .arg(programs.join("postgres"))
+            .arg("-D")
+            .arg(&data)
+            .arg("-k")
+            .arg(&directory)
+            .args(settings(durable))
+            .current_dir(&directory)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // Out of the terminal's group: an interrupt is for the tests, and the server ends after them.
+            .process_group(0)
+            .spawn()
+            .map_err(|error| format!("postgres: {error}"))?;
+        let server = Self { watch, directory };
+        server.wait_until_ready(&programs)?;
+        Ok(server)
+    }
+
+    /// The URL of its maintenance database.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("postgres:///postgres?host={}&user=postgres", self.directory.display())
+    }
+
+    fn wait_until_ready(&self, programs: &Path) -> Result<(), String> {
+        for _ in 0..ASKED.0 {
+            let mut ask = Command::new(programs.join("pg_isready"));
+            let ready = ask.arg("-q").arg("-h").arg(&self.directory).status();
+            if ready.is_ok_and(|status| status.success()) {
+                return Ok(());
+            }
+            sleep(ASKED.1);
+        }
+        let mut log = String::new();
+        if let Ok(mut file) = std::fs::File::open(self.directory.join("log")) {
+            let _ = file.read_to_string(&mut log);
+        }
+        Err(format!("postgres did not become ready: {log}"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.watch.stdin.take());
+        let _ = self.watch.wait();
+    }
+}
+
+/// The newest PostgreSQL that is installed.
+fn programs() -> Result<PathBuf, String> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let newest = versions
+        .map(|version| version.path().join("bin"))
+        .filter(|programs| programs.join("initdb").exists())
+        .max_by_key(|programs| version(programs));
+    newest.ok_or_else(|| {
+        "PostgreSQL is not installed; install Debian's package: apt-get install postgresql".into()
+    })
+}
+
+fn version(programs: &Path) -> u32 {
+    let version = programs.parent().and_then(Path::file_name).and_then(|name| name.to_str());
+    version.and_then(|version| version.parse().ok()).unwrap_or_default()
+}
+
+/// What the server is told; only one that is durable outlives a power cut.
+fn settings(durable: bool) -> Vec<String> {
+    let on = if durable { "on" } else { "off" };
+    [
+        "listen_addresses=",
+        "max_connections=400",
+        "shared_buffers=128MB",
+        &format!("fsync={on}"),
+        &format!("synchronous_commit={on}"),
+        &format!("full_page_writes={on}"),
+    ]
+    .iter()
+    .flat_map(|setting| ["-c".to_owned(), (*setting).to_owned()])
+    .collect()
+}
+
+/// A directory that the server's account owns, and nobody else enters.
+fn private_directory(user: Option<&Account>) -> Result<PathBuf, String> {
+    let made = TempDir::with_prefix("tradewind-postgres-").map(TempDir::keep).and_then(|path| {
+        if let Some(user) = user {
+            std::os::unix::fs::chown(&path, Some(user.uid), Some(user.gid))?;
+        }
+        Ok(path)
+    });
+    made.map_err(|error| format!("a temporary directory: {error}"))
+}
+
+/// The account that the server runs as when this process runs as root, which PostgreSQL refuses.
+#[derive(Debug)]
+struct Account {
+    uid: u32,
+    gid: u32,
+}
+
+impl Account {
+    fn of_servers() -> Result<Option<Self>, String> {
+        if id("-u", None)? != 0 {
+            return Ok(None);
+        }
+        let account = ["postgres", "nobody"].into_iter().find_map(|name| {
+            let uid = id("-u", Some(name)).ok()?;
+            Some(Self { uid, gid: id("-g", Some(name)).ok()? })
+        });
+        account.map(Some).ok_or_else(|| {
+            "there is no account `postgres` or `nobody` for the server to run as".into()
+        })
+    }
+}
+
+trait Commands {
+    /// A program run by the account, or by this one.
+    fn command(&self, program: &Path) -> Command;
+}
+
+impl Commands for Option<Account> {
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        if let Some(Account { uid, gid }) = self {
+            command.uid(*uid).gid(*gid);
+        }
+        command
+    }
+}
+
+fn id(what: &str, of: Option<&str>) -> Result<u32, String> {
+    let output = Command::new("id").arg(what).args(of).output();
+    let output = output.map_err(|error| format!("id: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.trim().parse().map_err(|_| format!("id {what} said `{}`", text.trim()))
+}

@@ -1,0 +1,66 @@
+//! What a person types.
+
+use std::path::Path;
+
+use store_testing::Engine;
+use tokio::process::Command;
+
+use crate::world::{Shape, World};
+
+async fn tradewind(arguments: &[&str]) -> (bool, String) {
+    let run = Command::new(env!("CARGO_BIN_EXE_tradewind")).args(arguments).output().await.unwrap();
+    let said = [run.stdout, run.stderr].concat();
+    (run.status.success(), String::from_utf8_lossy(&said).into_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_passes_ten_times_running_on_one_mesh() {
+    let world = World::start(Shape::Near, Engine::Sqlite).await;
+    let url = format!("http://{}", world.gateway);
+
+    for round in 0..10 {
+        let (passed, said) = tradewind(&["demo", "--url", &url]).await;
+        assert!(passed, "round {round}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_brings_its_own_mesh() {
+    let (passed, said) = tradewind(&["demo"]).await;
+
+    assert!(passed, "{said}");
+    assert!(said.contains("everything agrees"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_feed_is_imported_once_and_its_broken_rows_are_named() {
+    let world = World::start(Shape::Near, Engine::Sqlite).await;
+    let url = format!("http://{}", world.gateway);
+    let file = world.directory.path().join("feed.csv");
+    write_feed(&file);
+    let file = file.display().to_string();
+
+    let (passed, said) = tradewind(&["import", &file, "--url", &url]).await;
+    assert!(!passed, "a refused row makes the command fail: {said}");
+    assert!(said.contains("line 4:"), "{said}");
+    assert!(said.contains("2 created, 0 updated, 0 unchanged; 1 rows refused"), "{said}");
+    let (_, said) = tradewind(&["import", &file, "--url", &url]).await;
+    assert!(said.contains("0 created, 0 updated, 2 unchanged"), "{said}");
+}
+
+fn write_feed(file: &Path) {
+    let rows = "Handle,Title,Option1 Name,Option1 Value,Variant Price,Variant Inventory Tracker,Variant Inventory Qty\n\
+                feed-top,Top,Size,S,60,shopify,3\n\
+                feed-top,,,M,60,shopify,4\n\
+                feed-top,,,L,a lot,shopify,4\n\
+                feed-hat,Hat,Title,Default Title,10,shopify,5\n";
+    std::fs::write(file, rows).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_are_refused_outside_development() {
+    let (passed, said) = tradewind(&["serve", "--faults", "x"]).await;
+
+    assert!(!passed);
+    assert!(said.contains("--development"), "{said}");
+}

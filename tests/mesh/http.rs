@@ -1,0 +1,61 @@
+//! HTTP as a shell's `curl` speaks it.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::{Method, Request};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+
+/// What came back: the status, and the JSON that it says.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) json: Value,
+}
+
+impl Answer {
+    /// The reason of an error, as programs read it.
+    pub(crate) fn reason(&self) -> &str {
+        let details = self.json["error"]["details"].as_array();
+        let info = details.into_iter().flatten().find_map(|detail| detail["reason"].as_str());
+        info.unwrap_or("")
+    }
+
+    /// A text in the answer, by its JSON pointer.
+    pub(crate) fn text(&self, pointer: &str) -> String {
+        let found = self.json.pointer(pointer).and_then(Value::as_str);
+        found.unwrap_or_else(|| panic!("{pointer} is not in {self:?}")).to_owned()
+    }
+}
+
+/// Calls with a body of JSON, and headers.
+pub(crate) async fn call(
+    method: Method,
+    at: SocketAddr,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Bytes>,
+) -> Answer {
+    let mut request = Request::builder()
+        .method(method)
+        .uri(format!("http://{at}{path}"))
+        .header("content-type", "application/json");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let response = client.request(request.body(Full::new(body.into())).unwrap()).await.unwrap();
+    let status = response.status().as_u16();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    Answer { status, json: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+}
+
+/// The status of a page, when there is one.
+pub(crate) async fn status(at: SocketAddr, path: &str) -> Option<u16> {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+    let uri = format!("http://{at}{path}").parse().ok()?;
+    Some(client.get(uri).await.ok()?.status().as_u16())
+}

@@ -1,0 +1,175 @@
+//! A mesh of real processes, in one shape or the other, on one database or the other.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use store_testing::{Engine, TestDatabase};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::time::Instant;
+
+use crate::http;
+
+/// Every service that has a process of its own in the far shape, besides the gateway.
+const SERVICES: [&str; 7] =
+    ["users", "catalog", "cart", "orders", "payments", "ledger", "notifications"];
+/// How long a process may take to answer, on a machine that does other things too.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where services run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// All in one process.
+    Near,
+    /// Each in its own.
+    Far,
+}
+
+/// The pairs of shape and database that every journey runs in.
+pub(crate) const WORLDS: [(Shape, Engine); 2] =
+    [(Shape::Near, Engine::Sqlite), (Shape::Far, Engine::Postgres)];
+
+/// A running mesh; its processes end when it is dropped.
+pub(crate) struct World {
+    pub(crate) gateway: SocketAddr,
+    processes: Vec<Process>,
+    pub(crate) directory: TempDir,
+    _database: TestDatabase,
+}
+
+struct Process {
+    name: &'static str,
+    arguments: Vec<String>,
+    admin: SocketAddr,
+    child: Child,
+}
+
+impl World {
+    /// Starts a mesh with the sample shop.
+    pub(crate) async fn start(shape: Shape, engine: Engine) -> Self {
+        Self::start_with(shape, engine, &[]).await
+    }
+
+    /// The same, with more options for each process.
+    pub(crate) async fn start_with(shape: Shape, engine: Engine, more: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let database = store_testing::database(engine).await;
+        let gateway = free_address().await;
+        let mut common: Vec<String> = more.iter().map(|word| (*word).to_owned()).collect();
+        // Tests come from one address, and many at once.
+        for budget in ["--reads-per-second", "--writes-per-second", "--credentials-per-minute"] {
+            common.extend([budget.to_owned(), "1000000".to_owned()]);
+        }
+        match engine {
+            Engine::Sqlite => {}
+            Engine::Postgres => common.extend(["--database".to_owned(), database.location()]),
+        }
+        let plans = match shape {
+            Shape::Near => near(&directory, gateway, &common).await,
+            Shape::Far => far(&directory, gateway, &common).await,
+        };
+        let mut processes = Vec::new();
+        for (name, arguments, admin) in plans {
+            let child = spawn(&arguments);
+            processes.push(Process { name, arguments, admin, child });
+        }
+        let mut world = Self { gateway, processes, directory, _database: database };
+        world.ready().await;
+        world
+    }
+
+    /// Waits until every process takes calls.
+    async fn ready(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        for process in &mut self.processes {
+            while http::status(process.admin, "/readyz").await != Some(200) {
+                if let Ok(Some(status)) = process.child.try_wait() {
+                    panic!("{} ended with {status}", process.name);
+                }
+                assert!(Instant::now() < deadline, "{} is not ready", process.name);
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// Kills the process that runs a service, with SIGKILL.
+    pub(crate) async fn kill(&mut self, service: &str) {
+        self.process(service).child.kill().await.unwrap();
+    }
+
+    /// Starts the process again that ran a service, as it was.
+    pub(crate) async fn restart(&mut self, service: &str) {
+        let process = self.process(service);
+        process.child = spawn(&process.arguments);
+        self.ready().await;
+    }
+
+    fn process(&mut self, service: &str) -> &mut Process {
+        let near = self.processes.len() == 1;
+        let found = self.processes.iter_mut().find(|process| near || process.name == service);
+        found.unwrap_or_else(|| panic!("{service} has no process"))
+    }
+}
+
+type Plan = (&'static str, Vec<String>, SocketAddr);
+
+async fn near(directory: &TempDir, gateway: SocketAddr, common: &[String]) -> Vec<Plan> {
+    let admin = free_address().await;
+    let mut arguments = serve(directory.path(), admin);
+    arguments.extend(["--demo-shop".to_owned(), "--listen".to_owned(), gateway.to_string()]);
+    arguments.extend_from_slice(common);
+    vec![("gateway", arguments, admin)]
+}
+
+async fn far(directory: &TempDir, gateway: SocketAddr, common: &[String]) -> Vec<Plan> {
+    let key = directory.path().join("mesh.pem");
+    let made = Command::new(env!("CARGO_BIN_EXE_tradewind")).arg("mesh-key").arg(&key).output();
+    assert!(made.await.unwrap().status.success());
+    let mut places = Vec::new();
+    for name in SERVICES {
+        places.push((name, free_address().await));
+    }
+    let mut plans = Vec::new();
+    for (name, address) in places.iter().copied().chain([("gateway", gateway)]) {
+        let admin = free_address().await;
+        let mut arguments = serve(directory.path(), admin);
+        arguments.push(name.to_owned());
+        let listen = if name == "gateway" { "--listen" } else { "--mesh-listen" };
+        arguments.extend([listen.to_owned(), address.to_string()]);
+        arguments.extend(["--mesh-key".to_owned(), key.display().to_string()]);
+        if name == "users" {
+            arguments.extend(["--admin-email".to_owned(), "admin@example.com".to_owned()]);
+            arguments.extend(["--admin-password".to_owned(), "let me try this".to_owned()]);
+        }
+        for (other, place) in places.iter().filter(|(other, _)| *other != name) {
+            arguments.extend(["--at".to_owned(), format!("{other}=http://{place}")]);
+        }
+        arguments.extend_from_slice(common);
+        plans.push((name, arguments, admin));
+    }
+    plans
+}
+
+fn serve(data: &Path, admin: SocketAddr) -> Vec<String> {
+    let data = data.join("data").display().to_string();
+    let admin = admin.to_string();
+    ["serve", "--data", &data, "--admin-listen", &admin].map(str::to_owned).to_vec()
+}
+
+fn spawn(arguments: &[String]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_tradewind"))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+/// An address that nothing listens on at the moment.
+async fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+}
