@@ -18,8 +18,8 @@ pub enum MoneyError {
 
 /// Currencies without minor units (ISO 4217, 2026).
 const NO_DECIMALS: [&str; 16] = [
-    "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF",
-    "XOF", "XPF",
+    "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV",
+    "XAF", "XOF", "XPF",
 ];
 /// Currencies of a thousand minor units (ISO 4217, 2026).
 const THREE_DECIMALS: [&str; 7] = ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"];
@@ -60,10 +60,16 @@ impl Money {
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
         let (kept, rest) = fraction.split_at_checked(decimals).unwrap_or((fraction, ""));
         let plain = |part: &str| part.bytes().all(|digit| digit.is_ascii_digit());
-        if whole.is_empty() || !plain(whole) || !plain(kept) || rest.bytes().any(|digit| digit != b'0') {
+        if whole.is_empty()
+            || !plain(whole)
+            || !plain(kept)
+            || rest.bytes().any(|digit| digit != b'0')
+        {
             return Err(malformed());
         }
-        let minor = format!("{whole}{kept:0<decimals$}").parse::<i64>().map_err(|_| MoneyError::OutOfRange)?;
+        let minor = format!("{whole}{kept:0<decimals$}")
+            .parse::<i64>()
+            .map_err(|_| MoneyError::OutOfRange)?;
         Self::zero(currency_code).with(minor.checked_mul(sign))
     }
 
@@ -164,7 +170,11 @@ mod tests {
             ("0.005", "KWD", 5),
             ("-3.10", "USD", -310),
         ] {
-            assert_eq!(Money::from_decimal(text, currency).unwrap().minor, minor, "{text} {currency}");
+            assert_eq!(
+                Money::from_decimal(text, currency).unwrap().minor,
+                minor,
+                "{text} {currency}"
+            );
         }
         for wrong in ["", ".5", "1,5", "1.001", "1e3", "--1", "NaN", "99999999999999999999"] {
             assert!(Money::from_decimal(wrong, "EUR").is_err(), "{wrong}");

@@ -36,7 +36,10 @@ impl SigningKey {
         let body = STANDARD.encode(Self::generate()?);
         let lines: Vec<&str> =
             body.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
-        Ok(format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n")))
+        Ok(format!(
+            "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+            lines.join("\n")
+        ))
     }
 
     /// A key from its PKCS#8 DER.

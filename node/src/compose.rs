@@ -106,7 +106,7 @@ pub(crate) fn noun_of(contract: &str) -> Option<Noun> {
 
 /// Every point at which a process can be made to stand still.
 pub(crate) fn points() -> Vec<String> {
-    orders::points()
+    [orders::points(), payments::points()].concat()
 }
 
 /// What services are made with.
@@ -144,7 +144,10 @@ pub(crate) async fn service(noun: Noun, parts: &Parts) -> Result<Option<Service>
         }
         Noun::Cart => Some(cart::service(cart::Config::default(), store, mesh)),
         Noun::Orders => Some(orders::service(store, mesh, faults)),
-        Noun::Payments => Some(payments::service(payments::Config::default(), store, mesh)),
+        Noun::Payments => {
+            let config = payments::Config { faults, ..payments::Config::default() };
+            Some(payments::service(config, store, mesh))
+        }
         Noun::Ledger => Some(ledger::service(store, mesh)),
         Noun::Notifications => {
             Some(notifications::service(parts.notifications.clone(), store, mesh))

@@ -118,6 +118,11 @@ fn record(row: &Row) -> Result<AuditRecord, Error> {
 }
 
 impl Tx {
+    /// Notes that a query of this transaction has changed columns of a resource, as an update would.
+    pub fn changed<R: Resource>(&mut self, id: &str, columns: &[&str]) {
+        self.note::<R>(id, Kind::Update, columns.join(","));
+    }
+
     /// Notes a change, for its record and for whoever keeps answers made of it.
     pub(crate) fn note<R: Resource>(&mut self, id: &str, kind: Kind, columns: String) {
         self.pending.changed.insert(R::NAME);

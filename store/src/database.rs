@@ -120,8 +120,10 @@ pub(crate) async fn lock_schema(
     service: &'static str,
 ) -> Result<(), Error> {
     if connection.engine() == Engine::Postgres {
+        // A migration may take its time, and so may who waits for it.
         let lock = format!(
-            "DO $$ BEGIN PERFORM pg_advisory_xact_lock(hashtext('tradewind.{service}')); END $$"
+            "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \
+             DO $$ BEGIN PERFORM pg_advisory_xact_lock(hashtext('tradewind.{service}')); END $$"
         );
         connection.raw(lock).await?;
     }

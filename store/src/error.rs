@@ -268,7 +268,7 @@ pub(crate) fn repeated_columns(error: &Error) -> Option<Vec<String>> {
             .and_then(|detail| detail.split_once('('))
             .and_then(|(_, rest)| rest.split_once(")="))
             .map_or("", |(columns, _)| columns),
-        // UNIQUE constraint failed: products.project, products.handle
+        // SQLite says `UNIQUE constraint failed: products.project, products.handle`.
         None => database.message().rsplit_once(": ").map_or("", |(_, columns)| columns),
     };
     let columns = columns

@@ -5,6 +5,27 @@
 //! stored answer of the call together, or nothing of it. A [`Runner`] does the tasks and hands
 //! the events on; a [`Consumer`] takes in those of other services, each once.
 //!
+//! ```no_run
+//! # use contract::Resource;
+//! # use mesh::{Request, Response, Status};
+//! # use store::{Store, Task};
+//! # #[derive(serde::Serialize, serde::Deserialize)]
+//! # struct Refund { order: String }
+//! # impl Task for Refund { const KIND: &'static str = "refund"; }
+//! # trait Cancel { fn cancel(self) -> Self; }
+//! # #[expect(clippy::result_large_err, reason = "tonic's")]
+//! async fn cancel<Order: Resource + Cancel + 'static>(
+//!     store: &Store,
+//!     request: Request<String>,
+//! ) -> Result<Response<Order>, Status> {
+//!     let mut tx = store.begin(&request).await?; // a repeat of the call leaves here, with its answer
+//!     let order: Order = tx.get(request.get_ref()).await?; // of this project and owner, or NOT_FOUND
+//!     let order = tx.update(&order.cancel()).await?; // a stale etag: ABORTED
+//!     tx.start(Refund { order: order.id().to_owned() })?; // a task, in this transaction
+//!     Ok(tx.answer(order).await?) // all of it together, or nothing
+//! }
+//! ```
+//!
 //! Invariant: every statement of a call binds its project; the store knows no domain.
 
 mod audit;
@@ -12,6 +33,7 @@ mod connection;
 mod consumer;
 mod database;
 mod error;
+mod idle;
 mod keys;
 mod list;
 mod migrate;

@@ -100,7 +100,7 @@ impl Pool {
         };
         let (connection, found) = match idle {
             Some(idle) => (idle.connection, idle.schema),
-            None => (self.connect().await?, ""),
+            None => (timeout_at(deadline, self.connect()).await.map_err(|_| Error::Busy)??, ""),
         };
         let mut held = Held { connection, schema: found, _permit: permit };
         self.enter(&mut held, schema).await?;

@@ -15,7 +15,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::database::PATIENCE;
 use crate::error::Error;
-use crate::runner::{Busy, POLL, backoff, describe};
+use crate::idle::Busy;
+use crate::runner::{POLL, backoff, describe};
 use crate::statement::{Row, Statement};
 use crate::store::Store;
 use crate::tasks::micros;
@@ -66,7 +67,6 @@ async fn publish(store: &Store, resting: &mut HashMap<String, Rest>) -> Result<(
     let now = store.inner.clock.now_micros();
     let due = Statement::new("SELECT DISTINCT consumer FROM store_outbox WHERE due_time <= $1");
     let rows = store.fetch(due.bind(now), Instant::now() + PATIENCE).await?;
-    resting.retain(|_, rest| rest.until > Instant::now() || rest.failures > 0);
     let mut consumers = Vec::new();
     for row in rows {
         let consumer: String = row.get("consumer")?;

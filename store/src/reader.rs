@@ -65,8 +65,6 @@ impl Reader {
     }
 
     pub(crate) async fn fetch_raw(&self, statement: Statement) -> Result<Vec<AnyRow>, Error> {
-        let pool = &self.store.inner.pools.read;
-        let mut connection = self.store.connect(pool, deadline(&self.context)).await?;
-        connection.fetch(statement).await
+        self.store.fetch_raw(statement, deadline(&self.context)).await
     }
 }

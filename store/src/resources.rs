@@ -17,8 +17,8 @@ use crate::tx::Tx;
 const STAMPED: [&str; 4] = ["id", "create_time", "update_time", "etag"];
 /// The most values that one INSERT binds; SQLite takes 32,766.
 const MOST_VALUES: usize = 20_000;
-/// The most rows that one INSERT holds.
-pub(crate) const MOST_ROWS: usize = 500;
+/// The most rows that one INSERT holds: SQLite finds a placeholder by looking through those before it.
+pub(crate) const MOST_ROWS: usize = 100;
 
 impl Tx {
     /// A resource by its id, held against other writers, or `NOT_FOUND`.

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -17,6 +16,7 @@ use tracing::Instrument;
 
 use crate::database::PATIENCE;
 use crate::error::Error;
+use crate::idle::Busy;
 use crate::pool::Engine;
 use crate::publisher;
 use crate::statement::{Row, Statement};
@@ -29,6 +29,7 @@ const LEASE: Duration = Duration::from_secs(60);
 const MARGIN: Duration = Duration::from_secs(5);
 /// How often rows of other replicas are looked for.
 pub(crate) const POLL: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(50);
 const MOST_AT_ONCE: usize = 16;
 const MOST_ATTEMPTS: i64 = 20;
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(5));
@@ -210,7 +211,10 @@ impl Work {
             }
             Some(_) => {}
         }
-        for row in self.claim(kinds, now, room).await? {
+        let rows = self.claim(kinds, now, room).await?;
+        // Another replica is at what is due; asking again at once would find it no sooner.
+        let next = if rows.is_empty() { PAUSE } else { Duration::ZERO };
+        for row in rows {
             let taken = Taken::read(&row)?;
             let Some(handler) = self.handlers.get(taken.kind.as_str()) else { continue };
             let (store, handler) = (self.store.clone(), Arc::clone(handler));
@@ -221,7 +225,7 @@ impl Work {
             });
         }
         drop(busy);
-        Ok(Duration::ZERO)
+        Ok(next)
     }
 
     async fn next_due(&self, kinds: &[&'static str]) -> Result<Option<i64>, Error> {
@@ -373,51 +377,4 @@ pub(crate) fn shorten(status: &Status) -> String {
 pub(crate) fn describe(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}
-
-/// Counts work as running until it is dropped.
-pub(crate) struct Busy {
-    store: Store,
-}
-
-impl Busy {
-    pub(crate) fn new(store: &Store) -> Self {
-        store.inner.running.fetch_add(1, Ordering::SeqCst);
-        store.inner.begun.fetch_add(1, Ordering::SeqCst);
-        Self { store: store.clone() }
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.store.inner.running.fetch_sub(1, Ordering::SeqCst);
-        self.store.inner.settled.notify_waiters();
-    }
-}
-
-impl Store {
-    /// Waits until its runner, which must run, has nothing due: no task, no event. For tests.
-    pub async fn idle(&self) -> Result<(), Error> {
-        loop {
-            let settled = self.inner.settled.notified();
-            let begun = self.inner.begun.load(Ordering::SeqCst);
-            let idle = self.inner.running.load(Ordering::SeqCst) == 0 && !self.is_due().await?;
-            // What began meanwhile may have taken the rows that were looked for.
-            if idle && self.inner.begun.load(Ordering::SeqCst) == begun {
-                return Ok(());
-            }
-            self.inner.tasks.notify_one();
-            self.inner.events.notify_one();
-            let _ = timeout(Duration::from_millis(20), settled).await;
-        }
-    }
-
-    async fn is_due(&self) -> Result<bool, Error> {
-        let statement = Statement::new(
-            "SELECT 1 AS due FROM store_tasks WHERE dead = 0 AND due_time <= $1 \
-             UNION ALL SELECT 1 AS due FROM store_outbox WHERE due_time <= $1 LIMIT 1",
-        );
-        let statement = statement.bind(self.inner.clock.now_micros());
-        Ok(!self.fetch(statement, Instant::now() + PATIENCE).await?.is_empty())
-    }
 }

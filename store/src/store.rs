@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use contract::{Kind, Resource};
 use mesh::{Bus, Changes, Clock, Context, HasContext, Ids};
+use sqlx::any::AnyRow;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tonic::Request;
@@ -18,6 +19,7 @@ use crate::pool::Engine;
 use crate::reader::Reader;
 use crate::runner::Runner;
 use crate::statement::{Row, Statement};
+use crate::tasks;
 use crate::tx::Tx;
 
 /// What a store is made of.
@@ -81,6 +83,7 @@ impl Store {
         let Config { service, database, migrations, bus, changes, clock, ids } = config;
         let pools = database.open(service).await?;
         migrate::run(&pools.write, service, migrations, &clock).await?;
+        tasks::take_back(&pools.write, service, &clock).await?;
         let inner = Inner {
             service,
             pools,
@@ -122,8 +125,7 @@ impl Store {
 
     /// Opens a transaction for work that is not a call of its own: a task, an event, a step of a process.
     pub async fn begin_for(&self, context: &Context) -> Result<Tx, Error> {
-        let mut connection = self.connect(&self.inner.pools.write, deadline(context)).await?;
-        connection.begin().await?;
+        let connection = self.begin_within(deadline(context)).await?;
         Ok(Tx::new(self.clone(), context.clone(), connection))
     }
 
@@ -207,21 +209,46 @@ impl Store {
         Connection::take(pool, self.inner.service, &self.inner.counts, deadline).await
     }
 
+    /// A connection with an open transaction.
+    pub(crate) async fn begin_within(&self, deadline: Instant) -> Result<Connection, Error> {
+        let pool = &self.inner.pools.write;
+        let mut connection = self.connect(pool, deadline).await?;
+        match connection.begin().await {
+            // It was idle while the server went away; nothing has been lost with it.
+            Err(Error::Unavailable(_)) => connection = self.connect(pool, deadline).await?,
+            begun => return begun.map(|()| connection),
+        }
+        connection.begin().await.map(|()| connection)
+    }
+
+    /// Reads on a connection of its own.
+    pub(crate) async fn fetch_raw(
+        &self,
+        statement: Statement,
+        deadline: Instant,
+    ) -> Result<Vec<AnyRow>, Error> {
+        let pool = &self.inner.pools.read;
+        let mut connection = self.connect(pool, deadline).await?;
+        match connection.fetch(statement.clone()).await {
+            // As at the beginning of a transaction; a read can be done twice.
+            Err(Error::Unavailable(_)) => connection = self.connect(pool, deadline).await?,
+            read => return read,
+        }
+        connection.fetch(statement).await
+    }
+
     /// Reads outside of any project: the store's own rows.
     pub(crate) async fn fetch(
         &self,
         statement: Statement,
         deadline: Instant,
     ) -> Result<Vec<Row>, Error> {
-        let mut connection = self.connect(&self.inner.pools.read, deadline).await?;
-        Ok(connection.fetch(statement).await?.into_iter().map(Row::new).collect())
+        Ok(self.fetch_raw(statement, deadline).await?.into_iter().map(Row::new).collect())
     }
 
     /// Writes the store's own rows in a transaction of one statement.
     pub(crate) async fn write(&self, statement: Statement) -> Result<Vec<Row>, Error> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut connection = self.connect(&self.inner.pools.write, deadline).await?;
-        connection.begin().await?;
+        let mut connection = self.begin_within(Instant::now() + PATIENCE).await?;
         let rows = connection.fetch(statement).await?;
         connection.commit().await?;
         Ok(rows.into_iter().map(Row::new).collect())

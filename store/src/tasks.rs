@@ -7,8 +7,12 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use mesh::Clock;
+
 use crate::audit::worth_keeping;
+use crate::connection::Connection;
 use crate::error::Error;
+use crate::pool::{Engine, Pool};
 use crate::resources::MOST_ROWS;
 use crate::statement::Statement;
 use crate::store::{Store, deadline};
@@ -176,6 +180,25 @@ impl Tx {
     }
 }
 
+/// Makes the tasks due that a process held which has ended: a SQLite file is one process's at a time,
+/// and whoever opens it is the next one. On PostgreSQL others may hold them still, so leases end by themselves.
+pub(crate) async fn take_back(
+    pool: &Pool,
+    service: &'static str,
+    clock: &Clock,
+) -> Result<(), Error> {
+    if pool.engine() == Engine::Postgres {
+        return Ok(());
+    }
+    let deadline = tokio::time::Instant::now() + crate::database::PATIENCE;
+    let mut connection = Connection::take(pool, service, &Arc::default(), deadline).await?;
+    let statement = Statement::new(
+        "UPDATE store_tasks SET due_time = $1 WHERE token > 0 AND dead = 0 AND due_time > $1",
+    );
+    connection.execute(statement.bind(clock.now_micros())).await?;
+    Ok(())
+}
+
 impl Store {
     /// Tasks that have failed too often, the oldest first.
     pub async fn dead_tasks(&self, most: u32) -> Result<Vec<DeadTask>, Error> {
@@ -200,8 +223,7 @@ impl Store {
 
     /// Lets a task that has failed too often be tried again, from the beginning.
     pub async fn redrive(&self, context: &mesh::Context, id: &str) -> Result<(), Error> {
-        let mut connection = self.connect(&self.inner.pools.write, deadline(context)).await?;
-        connection.begin().await?;
+        let mut connection = self.begin_within(deadline(context)).await?;
         let statement = Statement::new(
             "UPDATE store_tasks SET dead = 0, attempts = 0, due_time = $3 \
              WHERE project = $1 AND id = $2 AND dead = 1",

@@ -120,7 +120,7 @@ impl Tx {
     pub async fn commit(self) -> Result<(), Error> {
         // On a task of its own: a caller that leaves must not leave the outcome open.
         let sealed = tokio::spawn(self.seal()).await;
-        sealed.map_err(|error| Error::Encoding(Box::new(error)))?
+        sealed.map_err(|_| Error::Ended)?
     }
 
     async fn seal(mut self) -> Result<(), Error> {

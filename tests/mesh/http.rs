@@ -39,6 +39,17 @@ pub(crate) async fn call(
     headers: &[(&str, &str)],
     body: impl Into<Bytes>,
 ) -> Answer {
+    try_call(method, at, path, headers, body).await.unwrap()
+}
+
+/// The same call to a process that may be gone.
+pub(crate) async fn try_call(
+    method: Method,
+    at: SocketAddr,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Bytes>,
+) -> Result<Answer, hyper_util::client::legacy::Error> {
     let mut request = Request::builder()
         .method(method)
         .uri(format!("http://{at}{path}"))
@@ -47,10 +58,10 @@ pub(crate) async fn call(
         request = request.header(*name, *value);
     }
     let client = Client::builder(TokioExecutor::new()).build_http();
-    let response = client.request(request.body(Full::new(body.into())).unwrap()).await.unwrap();
+    let response = client.request(request.body(Full::new(body.into())).unwrap()).await?;
     let status = response.status().as_u16();
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
-    Answer { status, json: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+    Ok(Answer { status, json: serde_json::from_slice(&bytes).unwrap_or(Value::Null) })
 }
 
 /// The status of a page, when there is one.

@@ -91,9 +91,9 @@ async fn a_payment_that_needs_a_step_or_is_unknown_is_decided_later() {
         let placed = guest.post_once("/v1/orders", "one", asked).await;
         assert_eq!(placed.text("/order/payment/state"), "STATE_REQUIRES_ACTION", "{shape:?}");
         let intent = placed.text("/order/payment/intentId");
-        let step =
-            guest.post(&format!("/v1/payments/{intent}:completeAction"), json!({"approve": true}));
-        assert_eq!(step.await.status, 200, "{shape:?}");
+        let step = format!("/v1/payments/{intent}:completeAction");
+        let step = guest.post(&step, json!({"approve": true})).await;
+        assert_eq!(step.status, 200, "{shape:?} {step:?}");
         let path = format!("/v1/orders/{}", placed.text("/order/id"));
         guest.get_until(&path, |order| order["state"] == "STATE_CONFIRMED").await;
 

@@ -178,13 +178,14 @@ mod tests {
 
     #[test]
     fn only_what_can_be_bought_is_in_the_subtotal() {
+        use Problem::{NotSold, OutOfStock, PriceChanged, Unspecified};
+
         let lines = vec![line("a", 2, 100), line("b", 3, 100), line("c", 1, 100), line("d", 1, 70)];
         let offers = [offer("a", 100, None), offer("b", 100, Some(2)), offer("d", 80, Some(1))];
 
         let cart = priced(lines, &offers).unwrap();
 
         let problems: Vec<_> = cart.lines.iter().map(PricedLine::problem).collect();
-        use Problem::{NotSold, OutOfStock, PriceChanged, Unspecified};
         assert_eq!(problems, [Unspecified, OutOfStock, NotSold, PriceChanged]);
         assert_eq!(cart.subtotal, Some(Money::new(280, "EUR")));
         assert_eq!(cart.lines[1].available, Some(2));

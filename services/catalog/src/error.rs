@@ -85,9 +85,6 @@ pub(crate) enum Error {
     /// The order holds something else.
     #[error("order {0} holds other lines already")]
     ReservationExists(String),
-    /// What was held has left.
-    #[error("what order {0} held has left the stock")]
-    ReservationCommitted(String),
     /// What was held was given back.
     #[error("what order {0} held was given back")]
     ReservationReleased(String),
@@ -125,7 +122,6 @@ impl Failure for Error {
             Self::OutOfStock(_) => (Code::FailedPrecondition, "OUT_OF_STOCK"),
             Self::StockContended => (Code::Aborted, "STOCK_CONTENDED"),
             Self::ReservationExists(_) => (Code::FailedPrecondition, "RESERVATION_EXISTS"),
-            Self::ReservationCommitted(_) => (Code::FailedPrecondition, "RESERVATION_COMMITTED"),
             Self::ReservationReleased(_) => (Code::FailedPrecondition, "RESERVATION_RELEASED"),
             Self::InvalidPageToken => (Code::InvalidArgument, "INVALID_PAGE_TOKEN"),
             Self::Search(_) => (Code::Internal, "SEARCH"),
@@ -147,7 +143,6 @@ impl Failure for Error {
             | Self::VariantNotFound(id)
             | Self::NotCounted(id)
             | Self::ReservationExists(id)
-            | Self::ReservationCommitted(id)
             | Self::ReservationReleased(id) => metadata([("id", id.clone())]),
             Self::CategoryNotEmpty { id, children, products } => metadata([
                 ("id", id.clone()),

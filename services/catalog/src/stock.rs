@@ -102,24 +102,26 @@ pub(crate) fn refuse(
     if short.is_empty() { Ok(()) } else { Err(Error::OutOfStock(short)) }
 }
 
-/// The reservation after a step; `None` when it was taken before.
+/// The reservation after a step, and what the step is to its stock; `None` when it was taken before.
+/// Giving back what has left brings it back: the order was cancelled before it was sent.
 pub(crate) fn stepped(
     mut reservation: Reservation,
     step: Step,
-) -> Result<Option<Reservation>, Error> {
-    let next = match step {
-        Step::Commit => State::Committed,
-        Step::Release => State::Released,
-    };
-    match reservation.state() {
-        state if state == next => Ok(None),
-        State::Held => {
-            reservation.set_state(next);
-            Ok(Some(reservation))
+) -> Result<Option<(Reservation, Step)>, Error> {
+    let (next, step) = match (reservation.state(), step) {
+        (State::Committed, Step::Commit) | (State::Released, Step::Release | Step::Return) => {
+            return Ok(None);
         }
-        State::Committed => Err(Error::ReservationCommitted(reservation.id)),
-        State::Released | State::Unspecified => Err(Error::ReservationReleased(reservation.id)),
-    }
+        (State::Held, Step::Commit) => (State::Committed, Step::Commit),
+        (State::Held, Step::Release | Step::Return) => (State::Released, Step::Release),
+        (State::Committed, Step::Release | Step::Return) => (State::Released, Step::Return),
+        (State::Released | State::Unspecified, Step::Commit)
+        | (State::Unspecified, Step::Release | Step::Return) => {
+            return Err(Error::ReservationReleased(reservation.id));
+        }
+    };
+    reservation.set_state(next);
+    Ok(Some((reservation, step)))
 }
 
 /// What an order does to the stock of the variants that are counted.
@@ -135,6 +137,7 @@ pub(crate) fn movements(
             Kind::Reserved => (0, line.quantity),
             Kind::Released => (0, -line.quantity),
             Kind::Committed => (-line.quantity, -line.quantity),
+            Kind::Returned => (line.quantity, 0),
             Kind::Set | Kind::Unspecified => (0, 0),
         };
         Movement {
@@ -187,12 +190,15 @@ mod tests {
     }
 
     #[test]
-    fn a_step_is_taken_once_and_never_after_the_other() {
+    fn a_step_is_taken_once_and_a_commit_never_after_a_release() {
         let held = Reservation { state: State::Held.into(), ..Reservation::default() };
 
-        let committed = stepped(held, Step::Commit).unwrap().unwrap();
-
+        let (committed, _) = stepped(held, Step::Commit).unwrap().unwrap();
         assert_eq!(stepped(committed.clone(), Step::Commit).unwrap(), None);
-        assert!(matches!(stepped(committed, Step::Release), Err(Error::ReservationCommitted(_))));
+        let (released, taken) = stepped(committed, Step::Release).unwrap().unwrap();
+
+        assert_eq!(taken, Step::Return, "what has left comes back");
+        assert_eq!(stepped(released.clone(), Step::Release).unwrap(), None);
+        assert!(matches!(stepped(released, Step::Commit), Err(Error::ReservationReleased(_))));
     }
 }

@@ -6,7 +6,7 @@
 //! Invariant: a transfer that is refused changes nothing but that its id may be spent; what a batch
 //! adds to the debits, it adds to the credits.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use tradewind::ledger::v1::Transfer;
 use tradewind::ledger::v1::transfer::Kind;
@@ -64,9 +64,8 @@ enum Step {
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Changes<'b> {
     pub(crate) transfers: Vec<&'b Transfer>,
-    pub(crate) new_holds: Vec<(&'b str, Hold)>,
-    /// Holds that were pending, and are no longer.
-    pub(crate) ended_holds: Vec<(&'b str, State)>,
+    /// Holds that are new, and holds that were pending and no longer are.
+    pub(crate) holds: Vec<(&'b str, Hold)>,
     pub(crate) balances: Vec<(&'b str, Balance)>,
     pub(crate) refused: Vec<(&'b str, Code)>,
 }
@@ -328,16 +327,14 @@ impl Book {
     /// What has changed since the book was loaded, each row once.
     pub(crate) fn changes(&self) -> Changes<'_> {
         let mut changes = Changes::default();
-        let mut balances = BTreeSet::new();
-        // A hold that is made and ended in one batch is a new row, in the state that it ended in.
-        let mut is_new = BTreeMap::new();
+        let (mut balances, mut holds) = (BTreeSet::new(), BTreeSet::new());
         for step in &self.journal {
             match step {
                 Step::Balance(id, _) => {
                     balances.insert(id.as_str());
                 }
-                Step::Hold(id, before) => {
-                    is_new.entry(id.as_str()).or_insert(before.is_none());
+                Step::Hold(id, _) => {
+                    holds.insert(id.as_str());
                 }
                 Step::Transfer(id) => changes.transfers.extend(self.transfers.get(id)),
             }
@@ -345,13 +342,8 @@ impl Book {
         for id in balances {
             changes.balances.extend(self.accounts.get(id).map(|account| (id, account.balance)));
         }
-        for (id, is_new) in is_new {
-            let Some(hold) = self.holds.get(id) else { continue };
-            if is_new {
-                changes.new_holds.push((id, *hold));
-            } else {
-                changes.ended_holds.push((id, hold.state));
-            }
+        for id in holds {
+            changes.holds.extend(self.holds.get(id).map(|hold| (id, *hold)));
         }
         let refused = self.refused.iter();
         changes.refused.extend(refused.filter_map(|(id, code)| Some((id.as_str(), (*code)?))));

@@ -27,7 +27,6 @@ pub(crate) async fn verify(reader: &Reader) -> Result<VerifyBookResponse, Error>
     }
     problems.extend(sql::accounts_off(reader).await?);
     problems.extend(sql::accounts_missing(reader).await?);
-    problems.extend(sql::currencies_mixed(reader).await?);
     problems.extend(sql::holds_off(reader).await?);
     Ok(VerifyBookResponse { totals, problems })
 }

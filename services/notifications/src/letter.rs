@@ -166,4 +166,15 @@ mod tests {
 
         assert!(letter.body.contains("{{ 7 * 7 }} {% include 'x' %}"), "{}", letter.body);
     }
+
+    #[test]
+    fn tax_that_comes_on_top_has_a_line_of_its_own() {
+        let tax = Some(Money::new(19, "EUR"));
+        let total = Some(Money::new(119, "EUR"));
+        let order = Order { tax, total, tax_inclusive: false, ..Order::default() };
+
+        let letter = write(&News { kind: Kind::Confirmed, order, amount: None }).unwrap();
+
+        assert!(letter.body.contains("\nTax: 0.19 EUR\nTotal: 1.19 EUR\n"), "{}", letter.body);
+    }
 }

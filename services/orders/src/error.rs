@@ -34,6 +34,9 @@ pub(crate) enum Error {
     /// There is no such order, or the token is not its.
     #[error("order {0} does not exist")]
     NotFound(String),
+    /// Who may read every order may not change them all.
+    #[error("order {0} is another customer's; changing it needs the permission orders.manage")]
+    AnotherCustomers(String),
     /// The order's state does not allow it.
     #[error("order {id} cannot be {verb} while it is {}", name(*state))]
     WrongState {
@@ -94,6 +97,7 @@ impl Failure for Error {
             Self::NoEmail => (Code::InvalidArgument, "EMAIL_REQUIRED"),
             Self::InvalidEmail => (Code::InvalidArgument, "INVALID_EMAIL"),
             Self::NotFound(_) => (Code::NotFound, "ORDER_NOT_FOUND"),
+            Self::AnotherCustomers(_) => (Code::PermissionDenied, "ANOTHER_CUSTOMERS_ORDER"),
             Self::WrongState { .. } => (Code::FailedPrecondition, "WRONG_ORDER_STATE"),
             Self::PaymentUnresolved(_) => (Code::FailedPrecondition, "PAYMENT_UNRESOLVED"),
             Self::ActionRequired(_) => (Code::FailedPrecondition, "PAYMENT_REQUIRES_ACTION"),
@@ -127,6 +131,7 @@ impl Failure for Error {
             Self::Store(error) => error.detail(),
             Self::NothingToOrder
             | Self::NotFound(_)
+            | Self::AnotherCustomers(_)
             | Self::ActionRequired(_)
             | Self::Expired(_)
             | Self::RefundRefused(_)

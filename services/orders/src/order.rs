@@ -254,3 +254,225 @@ fn is_paid(order: &Order) -> bool {
 fn not_now(verb: &'static str, order: &Order) -> Error {
     Error::WrongState { id: order.id.clone(), verb, state: order.state() }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const STATES: [State; 8] = [
+        State::Placing,
+        State::PendingPayment,
+        State::Confirmed,
+        State::Shipped,
+        State::Delivered,
+        State::Cancelling,
+        State::Cancelled,
+        State::Refunded,
+    ];
+
+    const PAYMENTS: [payment::State; 8] = [
+        payment::State::None,
+        payment::State::Processing,
+        payment::State::Paid,
+        payment::State::Declined,
+        payment::State::RequiresAction,
+        payment::State::Unknown,
+        payment::State::Refunded,
+        payment::State::Cancelled,
+    ];
+
+    /// An order of 10.00 of which so much was given back.
+    fn order(state: State, paid: payment::State, refunded: i64) -> Order {
+        Order {
+            id: "ord_1".into(),
+            state: state.into(),
+            total: Some(Money::new(1_000, "EUR")),
+            refunded: Some(Money::new(refunded, "EUR")),
+            payment: Some(Payment { state: paid.into(), ..Payment::default() }),
+            hold_expire_time: Some(timestamp(1)),
+            ..Order::default()
+        }
+    }
+
+    fn intent(state: payment_intent::State) -> PaymentIntent {
+        let attempts = 1;
+        let action_url = "https://bank.example".into();
+        PaymentIntent { state: state.into(), attempts, action_url, ..PaymentIntent::default() }
+    }
+
+    fn shipment(tracking_number: &str) -> Shipment {
+        let (carrier, tracking_number) = ("DHL".into(), tracking_number.into());
+        Shipment { carrier, tracking_number, ..Shipment::default() }
+    }
+
+    /// The states from which a rule lets an order go on.
+    fn allowed<T>(rule: impl Fn(Order) -> Result<T, Error>, paid: payment::State) -> Vec<State> {
+        let goes_on = |state: &State| rule(order(*state, paid, 0)).is_ok();
+        STATES.into_iter().filter(goes_on).collect()
+    }
+
+    #[test]
+    fn a_new_order_is_being_placed_and_holds_its_stock_for_15_minutes() {
+        let quote = Quote { total: Some(Money::new(1_000, "EUR")), ..Quote::default() };
+        let project = Project { currency_code: "EUR".into(), ..Project::default() };
+
+        let order = new("ord_1".into(), "usr_1".into(), quote, &project, 5);
+
+        assert_eq!(order.state(), State::Placing);
+        assert_eq!(payment_state(&order), payment::State::Processing);
+        assert_eq!(order.hold_expire_time, Some(timestamp(5 + HOLD)));
+        assert_eq!(refundable(&order).unwrap(), Money::new(1_000, "EUR"));
+    }
+
+    #[test]
+    fn only_an_order_whose_last_attempt_was_refused_is_paid_again() {
+        for state in STATES {
+            for paid in PAYMENTS {
+                let may = state == State::PendingPayment
+                    && matches!(paid, payment::State::None | payment::State::Declined);
+                let next = paying(order(state, paid, 0));
+                assert_eq!(next.is_ok(), may, "{state:?} {paid:?}");
+                if let Ok(next) = next {
+                    assert_eq!(payment_state(&next), payment::State::Processing);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn why_an_order_is_not_paid_again_is_told_apart() {
+        let waits = |paid| paying(order(State::PendingPayment, paid, 0)).unwrap_err();
+
+        assert!(matches!(waits(payment::State::Unknown), Error::PaymentUnresolved(_)));
+        assert!(matches!(waits(payment::State::Processing), Error::PaymentUnresolved(_)));
+        assert!(matches!(waits(payment::State::RequiresAction), Error::ActionRequired(_)));
+        assert!(matches!(waits(payment::State::Cancelled), Error::WrongState { .. }));
+    }
+
+    #[test]
+    fn each_state_of_a_payment_makes_of_a_placed_order_what_it_says() {
+        use payment_intent::State as Intent;
+        let pending = State::PendingPayment;
+        let cases = [
+            (Intent::Succeeded, State::Confirmed, payment::State::Paid),
+            (Intent::RequiresPaymentMethod, pending, payment::State::Declined),
+            (Intent::RequiresAction, pending, payment::State::RequiresAction),
+            (Intent::Processing, pending, payment::State::Unknown),
+            (Intent::Review, pending, payment::State::Unknown),
+            (Intent::Canceled, pending, payment::State::Cancelled),
+        ];
+
+        for (said, state, paid) in cases {
+            let placed = order(State::Placing, payment::State::Processing, 0);
+            let next = paid_as(placed, &intent(said));
+            assert_eq!((next.state(), payment_state(&next)), (state, paid));
+            assert_eq!(next.hold_expire_time.is_none(), state == State::Confirmed);
+            let action = next.payment.unwrap().next_action;
+            assert_eq!(action.is_some(), said == Intent::RequiresAction);
+        }
+    }
+
+    #[test]
+    fn a_payment_leads_no_order_back() {
+        for state in STATES.into_iter().skip(2) {
+            let was = order(state, payment::State::Paid, 0);
+            for said in [payment_intent::State::Succeeded, payment_intent::State::Canceled] {
+                assert_eq!(paid_as(was.clone(), &intent(said)).state(), state);
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_shipment_again_changes_nothing_and_another_is_refused() {
+        let confirmed = order(State::Confirmed, payment::State::Paid, 0);
+
+        let sent = shipped(confirmed, shipment("1"), 7).unwrap();
+        let arrived = delivered(sent.clone(), 9).unwrap();
+
+        assert_eq!(sent.shipment.as_ref().unwrap().ship_time, Some(timestamp(7)));
+        assert_eq!(shipped(sent.clone(), shipment("1"), 8).unwrap(), sent);
+        assert!(shipped(sent, shipment("2"), 8).is_err());
+        assert_eq!(arrived.shipment.as_ref().unwrap().deliver_time, Some(timestamp(9)));
+        assert_eq!(delivered(arrived.clone(), 10).unwrap(), arrived);
+        assert_eq!(shipped(arrived.clone(), shipment("1"), 10).unwrap(), arrived);
+    }
+
+    #[test]
+    fn each_rule_has_its_states() {
+        use State::{Confirmed, Delivered, PendingPayment, Shipped};
+        let paid = payment::State::Paid;
+        let euro = Money::new(100, "EUR");
+
+        let sent = allowed(|order| shipped(order, shipment("1"), 1), paid);
+        assert_eq!(sent, [Confirmed]);
+        assert_eq!(allowed(|order| delivered(order, 1), paid), [Shipped, Delivered]);
+        let ended = allowed(|order| cancelling(order, "late"), paid);
+        assert_eq!(ended, [PendingPayment, Confirmed]);
+        let given_back = allowed(|order| refunding(order, &euro), paid);
+        assert_eq!(given_back, [Confirmed, Shipped, Delivered]);
+    }
+
+    #[test]
+    fn an_order_is_not_cancelled_while_its_payment_is_not_known() {
+        for paid in [payment::State::Unknown, payment::State::Processing] {
+            let refused = cancelling(order(State::PendingPayment, paid, 0), "late");
+            assert!(matches!(refused, Err(Error::PaymentUnresolved(_))));
+        }
+    }
+
+    #[test]
+    fn a_cancelled_order_says_whether_anything_was_given_back() {
+        let was = order(State::Cancelling, payment::State::Paid, 0);
+        let taken = PaymentIntent { captured_minor: 1_000, ..PaymentIntent::default() };
+
+        let paid = cancelled(was.clone(), &taken);
+        let unpaid = cancelled(was, &PaymentIntent::default());
+
+        assert_eq!(payment_state(&paid), payment::State::Refunded);
+        assert_eq!(paid.refunded, paid.total);
+        assert_eq!(payment_state(&unpaid), payment::State::Cancelled);
+        assert_eq!(unpaid.refunded, Some(Money::zero("EUR")));
+    }
+
+    #[test]
+    fn an_order_is_refunded_when_nothing_is_left_and_a_cancelled_one_stays_cancelled() {
+        let part = refunded(order(State::Shipped, payment::State::Paid, 999)).unwrap();
+        let whole = refunded(order(State::Shipped, payment::State::Paid, 1_000)).unwrap();
+        let gone = refunded(order(State::Cancelled, payment::State::Refunded, 1_000)).unwrap();
+
+        assert_eq!(part.state(), State::Shipped);
+        assert_eq!(whole.state(), State::Refunded);
+        assert_eq!(payment_state(&whole), payment::State::Refunded);
+        assert_eq!(gone.state(), State::Cancelled);
+    }
+
+    #[test]
+    fn a_refund_in_another_currency_is_refused() {
+        let paid = order(State::Confirmed, payment::State::Paid, 0);
+
+        let refused = refunding(paid, &Money::new(1, "USD"));
+
+        assert!(matches!(refused, Err(Error::WrongCurrency(currency)) if currency == "EUR"));
+    }
+
+    proptest! {
+        #[test]
+        fn refunds_never_exceed_the_total(amounts in prop::collection::vec((-10i64..700, any::<bool>()), 0..20)) {
+            let mut order = order(State::Confirmed, payment::State::Paid, 0);
+            let mut given = 0;
+            for (minor, succeeds) in amounts {
+                let amount = Money::new(minor, "EUR");
+                let Ok(counted) = refunding(order.clone(), &amount) else {
+                    prop_assert!(minor <= 0 || given + minor > 1_000);
+                    continue;
+                };
+                order = if succeeds { counted } else { refund_failed(counted, &amount).unwrap() };
+                given += if succeeds { minor } else { 0 };
+                prop_assert_eq!(order.refunded.as_ref().unwrap().minor, given);
+                prop_assert!(given <= 1_000);
+            }
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! `OrdersService`, answered.
 
-use mesh::{HasContext, Principal, Request, Response, Status, async_trait};
+use mesh::{Context, HasContext, Principal, Request, Response, Status, async_trait};
 use store::List;
 use tradewind::orders::v1::order::State;
 use tradewind::orders::v1::orders_service_server::OrdersService;
@@ -78,6 +78,7 @@ impl OrdersService for Rpc {
         let mut tx = self.orders.store.begin(&request).await?;
         let asked = request.get_ref();
         let order: Order = tx.get(&asked.id).await?;
+        refuse_onlooker(request.context(), &order)?;
         let order = tx.update(&order::paying(order)?).await?;
         let task = Checkout {
             order_id: order.id.clone(),
@@ -203,6 +204,7 @@ impl OrdersService for Rpc {
         let mut tx = self.orders.store.begin(&request).await?;
         let asked = request.get_ref();
         let order: Order = tx.get(&asked.id).await?;
+        refuse_onlooker(request.context(), &order)?;
         if matches!(order.state(), State::Cancelling | State::Cancelled) {
             return Ok(tx.answer(order).await?);
         }
@@ -247,4 +249,13 @@ impl OrdersService for Rpc {
         let context = request.context().as_service(NAME);
         Ok(Response::new(refunding::drive(&self.orders, &context, task, claim).await?))
     }
+}
+
+/// Refuses who may see an order that is another's, and no more than see it.
+fn refuse_onlooker(context: &Context, order: &Order) -> Result<(), Error> {
+    let caller = &context.caller;
+    if caller.subject() == Some(order.customer_id.as_str()) || caller.may("orders.manage") {
+        return Ok(());
+    }
+    Err(Error::AnotherCustomers(order.id.clone()))
 }

@@ -23,7 +23,7 @@ mod tasks;
 use std::sync::Arc;
 
 use ::store::{Migration, Store};
-use mesh::Mesh;
+use mesh::{Faults, Mesh};
 use tradewind::payments::v1::payments_service_server::PaymentsServiceServer;
 
 use crate::provider::{Provider, Providers};
@@ -47,25 +47,34 @@ pub struct Config {
     pub providers: Vec<Arc<dyn Provider>>,
     /// Whether the simulator stands behind them: it accepts every token, and takes no money.
     pub simulator: bool,
+    /// Where taking a payment can be made to stand still.
+    pub faults: Faults,
 }
 
 impl Default for Config {
     /// The simulator alone, so that everything runs offline.
     fn default() -> Self {
-        Self { providers: Vec::new(), simulator: true }
+        Self { providers: Vec::new(), simulator: true, faults: Faults::none() }
     }
+}
+
+/// Every point at which taking a payment can be made to stand still: `<process>/<step>`.
+#[must_use]
+pub fn points() -> Vec<String> {
+    pay::STEPS.iter().map(|step| format!("{}/{step}", pay::PROCESS)).collect()
 }
 
 /// The service, over its store.
 #[must_use]
 pub fn service(config: Config, store: Store, mesh: &Mesh) -> mesh::Service {
-    let Config { mut providers, simulator } = config;
+    let Config { mut providers, simulator, faults } = config;
     if simulator {
         providers.push(Arc::new(simulator::Simulator::new(store.clone())));
     }
     let payments = rpc::Payments {
         ledger: ledger::Ledger::new(mesh.peer(NAME, "ledger")),
         providers: Providers::new(providers),
+        faults,
         store,
     };
     let runner = tasks::runner(&payments);

@@ -26,6 +26,10 @@ use crate::tasks::{LEASE, Resolve};
 /// How often a call looks again after something else was in its way.
 pub(crate) const ROUNDS: usize = 3;
 
+/// The points of the process, each before the step that it names.
+pub(crate) const PROCESS: &str = "pay";
+pub(crate) const STEPS: [&str; 4] = ["hold", "take", "record", "end"];
+
 /// What a call to pay finds.
 enum Found {
     /// Its attempt, made just now.
@@ -133,14 +137,19 @@ impl Payments {
         attempt: &PaymentAttempt,
         claim: &Claim,
     ) -> Result<PaymentIntent, Error> {
+        let [hold, take, record, end] = STEPS;
+        self.faults.pass(PROCESS, hold).await;
         let movement = Movement::payment(&asked.order_id, attempt);
         if let Err(unheld) = self.ledger.hold(context, &movement).await {
             let told = Told::new(&Outcome::NotAttempted, Some(claim));
             self.record(context, attempt, told).await?;
             return Err(unheld);
         }
+        self.faults.pass(PROCESS, take).await;
         let answer = self.take(context, attempt).await?;
+        self.faults.pass(PROCESS, record).await;
         let intent = self.record(context, attempt, Told::new(&answer, Some(claim))).await?;
+        self.faults.pass(PROCESS, end).await;
         let unreached = answer == Outcome::NotAttempted;
         if unreached && intent.state() == State::RequiresPaymentMethod {
             return Err(Error::ProviderUnreachable);

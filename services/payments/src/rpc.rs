@@ -1,6 +1,6 @@
 //! `PaymentsService`, answered.
 
-use mesh::{Caller, Context, HasContext, Request, Response, Status, async_trait};
+use mesh::{Caller, Context, Faults, HasContext, Request, Response, Status, async_trait};
 use store::Store;
 use tradewind::payments::v1::payments_service_server::PaymentsService;
 use tradewind::payments::v1::{
@@ -19,6 +19,7 @@ pub(crate) struct Payments {
     pub(crate) store: Store,
     pub(crate) ledger: Ledger,
     pub(crate) providers: Providers,
+    pub(crate) faults: Faults,
 }
 
 #[async_trait]

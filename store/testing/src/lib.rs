@@ -130,10 +130,9 @@ async fn run(url: &str, sql: String) -> Result<(), sqlx::Error> {
 /// The URL of another database on the same server.
 fn of(server: &str, name: &str) -> String {
     let (address, options) = server.split_once('?').unwrap_or((server, ""));
-    let address = match address.rsplit_once('/') {
-        Some((before, _)) if before.contains("//") || before.ends_with('/') => before,
-        _ => address,
-    };
+    let host = address.find("://").map_or(0, |scheme| scheme + 3);
+    let end = address[host..].find('/').map_or(address.len(), |slash| host + slash);
+    let address = &address[..end];
     format!("{address}/{name}?{options}")
 }
 

@@ -1,10 +1,12 @@
+//! Events: told once they are true, with one effect each.
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use contract::mesh::v1::Event;
 use mesh::{Consumer as _, Context, Status};
 use prost::Message;
-use store::{Store, Tx};
+use store::{List, Store, Tx};
 use store_testing::Engine;
 
 use crate::notes::{Label, Labelled, label};
@@ -38,8 +40,7 @@ async fn keep(mut tx: Tx, context: Context, event: Labelled) -> Result<Tx, Statu
 
 async fn names(store: &Store) -> Vec<String> {
     let shop = service("shop");
-    let mut names: Vec<_> =
-        store.read(&shop).list::<Label>(&Default::default()).await.unwrap().items;
+    let mut names: Vec<_> = store.read(&shop).list::<Label>(&List::default()).await.unwrap().items;
     names.sort_by_key(|label| label.name.clone());
     names.into_iter().map(|label| label.name).collect()
 }

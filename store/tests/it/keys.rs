@@ -1,8 +1,10 @@
+//! Idempotency keys: one effect and one answer for each.
+
 use std::time::Duration;
 
 use mesh::{Code, Failure, Replay, Response, Status};
 use prost::Message;
-use store::{Error, Store};
+use store::{Error, List, Store};
 use store_testing::Engine;
 use tokio::time::Instant;
 
@@ -23,7 +25,7 @@ fn replayed(error: Error) -> Label {
 }
 
 async fn labels(store: &Store) -> Vec<Label> {
-    store.read(&service("shop")).list(&Default::default()).await.unwrap().items
+    store.read(&service("shop")).list(&List::default()).await.unwrap().items
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

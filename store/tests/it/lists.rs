@@ -1,3 +1,5 @@
+//! Lists, beside a model in memory.
+
 use std::collections::BTreeSet;
 
 use contract::money::v1::Money;

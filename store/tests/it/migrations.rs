@@ -1,8 +1,23 @@
+//! Migrations, and tables that fit their resources.
+
 use store::{Database, Error, Migration, Store};
 use store_testing::Engine;
 
 use crate::notes::{Label, Note};
 use crate::world::{MIGRATIONS, World, service};
+
+static OTHER: &[Migration] = &[Migration::new(
+    "0001_labels",
+    "CREATE TABLE labels (id TEXT NOT NULL, name BIGINT NOT NULL, create_time BIGINT, \
+     update_time BIGINT NOT NULL, etag TEXT NOT NULL)",
+)];
+
+static BROKEN: &[Migration] = &[
+    MIGRATIONS[0],
+    Migration::new("0002_broken", "CREATE TABLE more (a TEXT); CREATE TABLE notes (a TEXT)"),
+];
+
+static CHANGED: &[Migration] = &[Migration::new("0001_notes", "CREATE TABLE other (a TEXT)")];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stores_that_open_at_once_migrate_once() {
@@ -28,8 +43,6 @@ async fn a_migration_that_was_changed_after_it_ran_is_refused() {
     for engine in Engine::ALL {
         let world = World::new(engine).await;
         world.open().await;
-        static CHANGED: &[Migration] =
-            &[Migration::new("0001_notes", "CREATE TABLE other (a TEXT)")];
 
         let config = world.config("notes", world.database.open());
         let error = Store::open(store::Config { migrations: CHANGED, ..config }).await.unwrap_err();
@@ -42,13 +55,6 @@ async fn a_migration_that_was_changed_after_it_ran_is_refused() {
 async fn a_migration_that_fails_changes_nothing() {
     for engine in Engine::ALL {
         let world = World::new(engine).await;
-        static BROKEN: &[Migration] = &[
-            MIGRATIONS[0],
-            Migration::new(
-                "0002_broken",
-                "CREATE TABLE more (a TEXT); CREATE TABLE notes (a TEXT)",
-            ),
-        ];
 
         let config = world.config("notes", world.database.open());
         let error = Store::open(store::Config { migrations: BROKEN, ..config }).await.unwrap_err();
@@ -64,11 +70,6 @@ async fn a_migration_that_fails_changes_nothing() {
 async fn a_table_that_does_not_fit_its_resource_is_named_with_its_columns() {
     for engine in Engine::ALL {
         let world = World::new(engine).await;
-        static OTHER: &[Migration] = &[Migration::new(
-            "0001_labels",
-            "CREATE TABLE labels (id TEXT NOT NULL, name BIGINT NOT NULL, create_time BIGINT, \
-             update_time BIGINT NOT NULL, etag TEXT NOT NULL)",
-        )];
         let config = world.config("notes", world.database.open());
         let store = Store::open(store::Config { migrations: OTHER, ..config }).await.unwrap();
 

@@ -1,8 +1,10 @@
+//! Resources: what goes in comes out, for whom it belongs to.
+
 use contract::money::v1::Money;
 use mesh::clock::timestamp;
 use mesh::{Code, Failure, Principal};
 use std::time::Duration;
-use store::{AuditQuery, Error};
+use store::{AuditQuery, Error, List};
 use store_testing::Engine;
 
 use crate::notes::{Label, Note, label};
@@ -90,7 +92,7 @@ async fn nobody_reaches_the_rows_of_another_owner_or_project() {
             let reader = store.read(&stranger);
             let error = reader.get::<Note>(&note.id).await.unwrap_err();
             assert_eq!(error.verdict(), (Code::NotFound, "NOTE_NOT_FOUND"), "{engine:?}");
-            assert!(reader.list::<Note>(&Default::default()).await.unwrap().items.is_empty());
+            assert!(reader.list::<Note>(&List::default()).await.unwrap().items.is_empty());
             assert!(reader.select::<Note>("1 = 1 OR 1 = 1").fetch_all().await.unwrap().is_empty());
             let mut tx = store.begin_for(&stranger).await.unwrap();
             assert!(matches!(tx.update(&note).await, Err(Error::NotFound { .. })));
@@ -99,7 +101,7 @@ async fn nobody_reaches_the_rows_of_another_owner_or_project() {
         for reader in [user("ann"), editor(), service("shop")] {
             assert!(store.read(&reader).find::<Note>(&note.id).await.unwrap().is_some());
             assert_eq!(
-                store.read(&reader).list::<Note>(&Default::default()).await.unwrap().items.len(),
+                store.read(&reader).list::<Note>(&List::default()).await.unwrap().items.len(),
                 1
             );
         }
@@ -191,6 +193,7 @@ async fn what_a_column_cannot_hold_is_refused_and_named() {
         let mut tx = store.begin_for(&shop).await.unwrap();
         let error = tx.insert(label("a\0b")).await.unwrap_err();
         assert_eq!(error.verdict(), (Code::InvalidArgument, "NUL_CHARACTER"), "{engine:?}");
+        drop(tx);
 
         let mut tx = store.begin_for(&shop).await.unwrap();
         let dear = Note { price: Some(Money::new(2_000_000, "EUR")), ..Note::default() };

@@ -1,9 +1,11 @@
+//! Tasks: done once they are committed, whatever happens meanwhile.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mesh::{Context, Status};
-use store::{Claim, Error, Runner, Store};
+use store::{Claim, Error, List, Runner, Store};
 use store_testing::Engine;
 
 use crate::notes::{AddLabel, Label, label};
@@ -24,7 +26,7 @@ fn adding(store: &Store) -> Runner {
 }
 
 async fn names(store: &Store) -> Vec<String> {
-    let page = store.read(&service("shop")).list::<Label>(&Default::default()).await.unwrap();
+    let page = store.read(&service("shop")).list::<Label>(&List::default()).await.unwrap();
     let mut names: Vec<_> = page.items.into_iter().map(|label| label.name).collect();
     names.sort();
     names
@@ -245,12 +247,12 @@ async fn a_task_acts_for_the_customer_who_caused_it() {
     assert_eq!(caller.project(), "shop");
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_sweep_comes_again_and_again() {
     let world = World::new(Engine::Sqlite).await;
     let store = world.open().await;
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
-    let running = start(store.runner().every(Duration::from_secs(30), "sweep", move |_| {
+    let running = start(store.runner().every(Duration::from_millis(5), "sweep", move |_| {
         let told = tell.send(()).map_err(|_| Status::internal("nobody listens"));
         async move { told }
     }));

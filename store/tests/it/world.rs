@@ -19,7 +19,6 @@ pub(crate) const MIGRATIONS: &[Migration] =
 
 /// One database, one bus, one clock.
 pub(crate) struct World {
-    pub(crate) engine: Engine,
     pub(crate) database: TestDatabase,
     pub(crate) clock: Clock,
     pub(crate) changes: Changes,
@@ -31,7 +30,7 @@ impl World {
         let database = store_testing::database(engine).await;
         // A time that microseconds hold, and seconds do not.
         let clock = Clock::at(1_800_000_000_123_456);
-        Self { engine, database, clock, changes: Changes::default(), bus: TestBus::default() }
+        Self { database, clock, changes: Changes::default(), bus: TestBus::default() }
     }
 
     pub(crate) fn config(&self, service: &'static str, database: Database) -> Config {

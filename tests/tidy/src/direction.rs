@@ -24,7 +24,7 @@ const MAY_KNOW: [(&str, &[&str]); 11] = [
 ];
 
 /// What the tests of every crate may use besides.
-const TESTS_MAY_KNOW: [&str; 2] = ["mesh/testing", "store/testing"];
+const TESTS_MAY_KNOW: [&str; 2] = ["store/testing", "tests/harness"];
 
 /// Who alone may name a foreign crate: tonic stays behind the mesh, sqlx behind the store.
 const BEHIND: [(&str, &[&str]); 6] = [

@@ -4,7 +4,13 @@ use crate::hold;
 use crate::source::SOURCES;
 
 /// Statements that reach over projects, each by where it stands, how it starts, and why.
-const OVER_PROJECTS: [(&str, &str, &str); 0] = [];
+const OVER_PROJECTS: [(&str, &str, &str); 3] = [
+    (CHANGES, "UPDATE product_revision SET revision", ONE_SEQUENCE),
+    (CHANGES, "SELECT revision FROM product_revision", ONE_SEQUENCE),
+    (CHANGES, "SELECT epoch FROM product_revision", ONE_SEQUENCE),
+];
+const CHANGES: &str = "services/catalog/src/store/changes.rs";
+const ONE_SEQUENCE: &str = "one sequence numbers the changes of all projects for the search index";
 
 const VERBS: [&str; 5] = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];
 

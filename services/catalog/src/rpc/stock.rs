@@ -192,7 +192,7 @@ pub(crate) async fn step(
     held: Reservation,
     taken: Step,
 ) -> Result<Reservation, Error> {
-    let Some(next) = stock::stepped(held.clone(), taken)? else { return Ok(held) };
+    let Some((next, taken)) = stock::stepped(held.clone(), taken)? else { return Ok(held) };
     let moved = sql::step(tx, store, taken, &held.id, held.lines.len()).await?;
     let movements = stock::movements(taken.into(), &held.id, &held.lines, &moved);
     sql::record(tx, store, &movements).await?;
@@ -200,7 +200,7 @@ pub(crate) async fn step(
 
     let for_sale_again = |line: &&ReservedLine| moved.get(&line.variant_id) == Some(&line.quantity);
     let turned: Vec<_> = match taken {
-        Step::Release => held.lines.iter().filter(for_sale_again).collect(),
+        Step::Release | Step::Return => held.lines.iter().filter(for_sale_again).collect(),
         Step::Commit => Vec::new(),
     };
     let turned: Vec<_> = turned.iter().map(|line| line.variant_id.as_str()).collect();

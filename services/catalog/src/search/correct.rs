@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tradewind::catalog::v1::Product;
 
-use super::schema::names;
+use super::schema::{names, words_of};
 use super::text;
 
 /// How many letters of a word may be wrong: short words have too many neighbours.
@@ -17,21 +17,18 @@ pub(super) fn forgiven(word: &str) -> u8 {
 }
 
 /// The words of a query, each that no found product has replaced by its nearest neighbour in them.
-pub(super) fn query(
-    asked: &[String],
-    found: &[Product],
-    words: impl Fn(&str) -> Vec<String>,
-) -> String {
+pub(super) fn query(asked: &str, found: &[Product]) -> String {
     let mut counts: HashMap<String, usize> = HashMap::new();
     for product in found {
         let mut texts = vec![product.title.as_str()];
         texts.extend(names(product));
         let description = text::plain(&product.description);
         texts.push(&description);
-        for word in texts.into_iter().flat_map(&words) {
+        for word in texts.into_iter().flat_map(words_of) {
             *counts.entry(word).or_default() += 1;
         }
     }
+    let asked = words_of(asked);
     let understood: Vec<_> = asked.iter().map(|word| nearest(word, &counts)).collect();
     understood.join(" ")
 }
@@ -93,10 +90,7 @@ mod tests {
             description: "<p>Breathable</p>".into(),
             ..Product::default()
         };
-        let words =
-            |text: &str| text.to_lowercase().split_whitespace().map(str::to_owned).collect();
-        let asked = ["linnen".to_owned(), "shirt".to_owned(), "breatheble".to_owned()];
 
-        assert_eq!(query(&asked, &[found], words), "linen shirt breathable");
+        assert_eq!(query("Linnen shirt breatheble", &[found]), "linen shirt breathable");
     }
 }

@@ -106,12 +106,11 @@ impl Feed {
             let writer = search.writer()?;
             let known = search.cursor()?;
             let follows = |cursor: &Cursor| cursor.epoch == epoch && cursor.revision <= newest;
-            let cursor = match known.filter(follows) {
-                Some(cursor) => cursor,
-                None => {
-                    writer.delete_all_documents()?;
-                    Cursor { version: VERSION, epoch, ..Cursor::default() }
-                }
+            let cursor = if let Some(cursor) = known.filter(follows) {
+                cursor
+            } else {
+                writer.delete_all_documents()?;
+                Cursor { version: VERSION, epoch, ..Cursor::default() }
             };
             Ok(End { writer, cursor, uncommitted: 0 })
         })

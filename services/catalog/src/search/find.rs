@@ -16,7 +16,7 @@ use tradewind::catalog::v1::{Facet, FacetValue, SearchProductsRequest};
 
 use super::index::Search;
 use super::query::{self, MOST_WORDS};
-use super::schema::{CREATED, FACETS, PRICE};
+use super::schema::{CREATED, FACETS, PRICE, words_of};
 
 /// The most values of a facet.
 const MOST_VALUES: usize = 50;
@@ -56,7 +56,7 @@ impl Search {
         request: &SearchProductsRequest,
         page: Range<usize>,
     ) -> Result<Found, TantivyError> {
-        let mut words = self.words(&request.query);
+        let mut words = words_of(&request.query);
         words.truncate(MOST_WORDS);
         if words.is_empty() && !request.query.trim().is_empty() {
             // It asks for something, but for no word.

@@ -80,15 +80,6 @@ impl Search {
         })
     }
 
-    /// The words of a text, as the index has them.
-    pub(super) fn words(&self, text: &str) -> Vec<String> {
-        let mut analyzer = schema::analyzer();
-        let mut stream = analyzer.token_stream(text);
-        let mut words = Vec::new();
-        stream.process(&mut |token| words.push(token.text.clone()));
-        words
-    }
-
     /// Waits until everything up to a revision can be found, or patience ends.
     pub(super) async fn catch_up(&self, revision: i64) {
         let mut caught_up = self.caught_up.subscribe();

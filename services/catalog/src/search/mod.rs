@@ -70,14 +70,11 @@ pub(crate) async fn answer(
     let found = finding.await.map_err(|_| Error::NoSearch)??;
 
     let ids: Vec<_> = found.ids.iter().map(String::as_str).collect();
-    let mut rows =
-        if ids.is_empty() { Default::default() } else { products::by_ids(reader, &ids).await? };
+    let mut rows = products::by_ids(reader, &ids).await?;
     let products = ids.iter().filter_map(|id| rows.remove(*id));
     let products: Vec<_> = products.filter(product::is_public).collect();
-    let corrected_query = match found.forgiving {
-        true => correct::query(&search.words(&words), &products, |text| search.words(text)),
-        false => String::new(),
-    };
+    let corrected_query =
+        if found.forgiving { correct::query(&words, &products) } else { String::new() };
     let more = found.total > to && to < DEEPEST;
     Ok(SearchProductsResponse {
         products,

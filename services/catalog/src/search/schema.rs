@@ -81,6 +81,14 @@ pub(super) fn analyzer() -> TextAnalyzer {
         .build()
 }
 
+/// The words of a text, as the index has them.
+pub(super) fn words_of(text: &str) -> Vec<String> {
+    let mut analyzer = analyzer();
+    let mut words = Vec::new();
+    analyzer.token_stream(text).process(&mut |token| words.push(token.text.clone()));
+    words
+}
+
 fn exact() -> TextOptions {
     let indexing = TextFieldIndexing::default()
         .set_tokenizer("raw")

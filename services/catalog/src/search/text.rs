@@ -57,16 +57,9 @@ fn after_entity<'t>(text: &'t str, plain: &mut String) -> &'t str {
     const LONGEST: usize = 10;
     let end = text.char_indices().take(LONGEST).find(|(_, letter)| *letter == ';');
     let named = end.and_then(|(end, _)| Some((character(&text[1..end])?, end)));
-    match named {
-        Some((character, end)) => {
-            plain.push(character);
-            &text[end + 1..]
-        }
-        None => {
-            plain.push('&');
-            &text[1..]
-        }
-    }
+    let (character, end) = named.unwrap_or(('&', 0));
+    plain.push(character);
+    &text[end + 1..]
 }
 
 fn character(name: &str) -> Option<char> {

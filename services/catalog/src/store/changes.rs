@@ -25,7 +25,7 @@ pub(crate) async fn note(tx: &mut Tx, products: &[&str], variants: &[&str]) -> R
     let revision: i64 = tx.unscoped(next).fetch_one().await?.get("revision")?;
     for products in products.chunks(ROWS) {
         let sql = format!(
-            "INSERT INTO product_changes (project, revision, product_id) VALUES {} \
+            "INSERT INTO product_changes (project, revision, product_id) VALUES ($1, $2, {}) \
              ON CONFLICT (project, product_id) DO UPDATE SET revision = excluded.revision",
             rows(products.len(), 2, 1)
         );

@@ -10,8 +10,8 @@ pub(crate) mod stock;
 
 use std::sync::LazyLock;
 
-/// The most rows that one statement writes.
-const ROWS: usize = 500;
+/// The most rows that one statement writes: SQLite looks for each placeholder among all before it.
+const ROWS: usize = 100;
 /// The most values that one `IN` list holds.
 const LONGEST_LIST: usize = 1024;
 
@@ -21,11 +21,12 @@ fn places(from: usize, count: usize) -> String {
     places.join(", ")
 }
 
-/// Rows of so many own columns, after `$1` to `$shared` that all rows have: `($1, $2, $3), ($1, $4, $5)`.
+/// Rows of so many own columns each, after `$1` to `$shared` that all rows have, for between
+/// `VALUES ($1, ` and `)`: `$2, $3), ($1, $4, $5`.
 fn rows(count: usize, shared: usize, own: usize) -> String {
     let shared_places = places(1, shared);
-    let row = |row: usize| format!("({shared_places}, {})", places(shared + 1 + row * own, own));
-    (0..count).map(row).collect::<Vec<_>>().join(", ")
+    let rows: Vec<_> = (0..count).map(|row| places(shared + 1 + row * own, own)).collect();
+    rows.join(&format!("), ({shared_places}, "))
 }
 
 /// Values for an `IN` list, the last one repeated up to a power of two: few texts, which stay prepared.
@@ -63,7 +64,8 @@ mod tests {
 
     #[test]
     fn rows_share_their_first_columns() {
-        assert_eq!(rows(2, 2, 1), "($1, $2, $3), ($1, $2, $4)");
+        assert_eq!(rows(2, 1, 2), "$2, $3), ($1, $4, $5");
+        assert_eq!(rows(2, 2, 1), "$3), ($1, $2, $4");
     }
 
     #[test]

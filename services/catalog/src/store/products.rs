@@ -157,7 +157,7 @@ async fn keep_variants(tx: &mut Tx, changed: &[Changed<'_>]) -> Result<(), Error
     for chunk in kept.chunks(ROWS) {
         let sql = format!(
             "INSERT INTO variants (project, id, product_id, product_title, status, variant) \
-             VALUES {} ON CONFLICT (project, id) DO UPDATE SET \
+             VALUES ($1, {}) ON CONFLICT (project, id) DO UPDATE SET \
              product_title = excluded.product_title, status = excluded.status, \
              variant = excluded.variant",
             rows(chunk.len(), 1, 5)
@@ -197,7 +197,7 @@ async fn keep_categories(tx: &mut Tx, changed: &[Changed<'_>]) -> Result<(), Err
         .collect();
     for chunk in stand.chunks(ROWS) {
         let sql = format!(
-            "INSERT INTO product_categories (project, category_id, product_id) VALUES {}",
+            "INSERT INTO product_categories (project, category_id, product_id) VALUES ($1, {})",
             rows(chunk.len(), 1, 2)
         );
         tx.query(sql).bind_all(chunk.iter().flatten().copied()).execute().await?;

@@ -19,6 +19,8 @@ pub(crate) enum Step {
     Commit,
     /// What was held is given back.
     Release,
+    /// What had left comes back.
+    Return,
 }
 
 impl From<Step> for Kind {
@@ -26,6 +28,7 @@ impl From<Step> for Kind {
         match step {
             Step::Commit => Self::Committed,
             Step::Release => Self::Released,
+            Step::Return => Self::Returned,
         }
     }
 }
@@ -80,16 +83,17 @@ pub(crate) async fn step(
     order_id: &str,
     lines: usize,
 ) -> Result<Moved, Error> {
-    let leaves = match step {
-        Step::Commit => "on_hand = on_hand - line.quantity, ",
-        Step::Release => "",
+    let change = match step {
+        Step::Commit => "on_hand = on_hand - line.quantity, reserved = reserved - line.quantity",
+        Step::Release => "reserved = reserved - line.quantity",
+        Step::Return => "on_hand = on_hand + line.quantity",
     };
     let (held, joined) = in_order(tx, lines);
     let sql = format!(
         "WITH line AS (SELECT variant_id, reserved_delta AS quantity FROM stock_movements \
              WHERE project = $1 AND order_id = $4 AND kind = 'RESERVED'){held} \
          UPDATE stock_levels \
-         SET {leaves}reserved = reserved - line.quantity, update_time = $2, etag = $3 \
+         SET {change}, update_time = $2, etag = $3 \
          FROM line{joined} \
          RETURNING id, on_hand - reserved AS available"
     );
@@ -211,7 +215,7 @@ pub(crate) async fn record(
     for chunk in movements.chunks(ROWS) {
         let sql = format!(
             "INSERT INTO stock_movements (project, time, id, variant_id, kind, on_hand_delta, \
-             reserved_delta, order_id) VALUES {}",
+             reserved_delta, order_id) VALUES ($1, $2, {})",
             rows(chunk.len(), 2, 6)
         );
         let mut insert = tx.query(sql).bind(now);

@@ -1,3 +1,5 @@
+//! Categories: their tree, and what keeps them.
+
 use harness::Engine;
 use mesh::{Code, Status};
 use tradewind::catalog::v1::{

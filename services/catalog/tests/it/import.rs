@@ -1,3 +1,5 @@
+//! Importing: what a feed changes, and what it does not.
+
 use harness::Engine;
 use tradewind::catalog::v1::import_result::Outcome;
 use tradewind::catalog::v1::{

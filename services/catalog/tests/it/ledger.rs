@@ -1,3 +1,5 @@
+//! The movements of stock add up, whatever happens.
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -64,9 +66,9 @@ impl Model {
     fn end(&mut self, order: usize, leaves: bool) {
         let Some((held @ true, lines)) = self.orders.get_mut(&order) else { return };
         *held = false;
-        for at in 0..2 {
-            self.levels[at].1 -= lines[at];
-            self.levels[at].0 -= if leaves { lines[at] } else { 0 };
+        for ((on_hand, reserved), quantity) in self.levels.iter_mut().zip(lines) {
+            *reserved -= *quantity;
+            *on_hand -= if leaves { *quantity } else { 0 };
         }
     }
 }

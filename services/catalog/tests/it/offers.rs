@@ -1,3 +1,5 @@
+//! Variants asked for by their own ids.
+
 use harness::Engine;
 use tradewind::catalog::v1::product::Status as Sale;
 use tradewind::catalog::v1::{BatchGetVariantsRequest, Product};

@@ -1,3 +1,5 @@
+//! Products: who sees them, and what becomes of their variants.
+
 use harness::Engine;
 use mesh::Code;
 use tradewind::catalog::v1::product::Status as Sale;

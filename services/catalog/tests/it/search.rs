@@ -1,3 +1,5 @@
+//! Finding products.
+
 use harness::{Engine, Harness};
 use mesh::Code;
 use tradewind::catalog::v1::product::Status as Sale;

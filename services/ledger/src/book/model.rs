@@ -262,13 +262,9 @@ impl Disk {
             let before = self.transfers.insert(transfer.id.clone(), (*transfer).clone());
             assert_eq!(before, None, "a transfer never changes");
         }
-        for (id, hold) in &changes.new_holds {
-            assert_eq!(self.holds.insert((*id).to_owned(), *hold), None);
-        }
-        for (id, state) in &changes.ended_holds {
-            let hold = self.holds.get_mut(*id).unwrap();
-            assert_eq!(hold.state, State::Pending, "a hold ends once");
-            hold.state = *state;
+        for (id, hold) in &changes.holds {
+            let before = self.holds.insert((*id).to_owned(), *hold);
+            assert!(before.is_none_or(|it| it.state == State::Pending), "a hold ends once");
         }
         for (id, balance) in &changes.balances {
             self.accounts.get_mut(*id).unwrap().balance = *balance;

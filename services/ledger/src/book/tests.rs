@@ -449,9 +449,8 @@ fn each_row_is_written_once() {
 
     let ids: Vec<_> = changes.transfers.iter().map(|transfer| transfer.id.as_str()).collect();
     assert_eq!(ids, ["p1", "r1", "p2"]);
-    let holds: Vec<_> = changes.new_holds.iter().map(|(id, hold)| (*id, hold.state)).collect();
+    let holds: Vec<_> = changes.holds.iter().map(|(id, hold)| (*id, hold.state)).collect();
     assert_eq!(holds, [("p1", State::Posted), ("p2", State::Pending)]);
-    assert!(changes.ended_holds.is_empty());
     let accounts: Vec<_> = changes.balances.iter().map(|(id, _)| *id).collect();
     assert_eq!(accounts, ["a", "b"]);
 }

@@ -6,21 +6,24 @@ use ::store::{Error, Reader, Tx};
 use tradewind::ledger::v1::Account;
 
 use super::rows::{self, ACCOUNT};
-use crate::bulk::groups;
+use crate::bulk::{LOOKED_UP, WRITTEN, groups};
 
 /// Those of the accounts that there are.
 pub(crate) async fn find(reader: &Reader, ids: &[&str]) -> Result<HashMap<String, Account>, Error> {
     let mut found = HashMap::new();
-    for group in groups(ids) {
-        let list = group.list(2);
-        let query = reader
-            .query(format!("SELECT {ACCOUNT} FROM accounts WHERE project = $1 AND id IN ({list})"));
+    for group in groups(ids, LOOKED_UP) {
+        let query = reader.query(group.lookups(&by_id(), 2));
         for row in query.bind_all(group.filled().copied()).fetch_all().await? {
             let account = rows::account(&row)?;
             found.insert(account.id.clone(), account);
         }
     }
     Ok(found)
+}
+
+/// Looks up an account of a project; its id follows.
+pub(crate) fn by_id() -> String {
+    format!("SELECT {ACCOUNT} FROM accounts WHERE project = $1 AND id = ")
 }
 
 /// Makes accounts that nobody else has made meanwhile; answers the ids of those that it made.
@@ -33,7 +36,7 @@ pub(crate) async fn insert(
     // In one order everywhere, so that calls that make the same accounts cannot wait for each other.
     accounts.sort_unstable_by(|one, other| one.id.cmp(&other.id));
     let mut made = HashSet::new();
-    for group in groups(&accounts) {
+    for group in groups(&accounts, WRITTEN) {
         let values = group.values(3, 5);
         let mut query = tx.query(format!(
             "WITH new (id, currency_code, code, debits_must_not_exceed_credits, \

@@ -3,16 +3,18 @@
 //! One transaction holds the books of several projects, so its statements name their project instead
 //! of taking it from a caller.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use ::store::{Error, Reader, Row, Tx};
 use mesh::clock::micros;
+use tradewind::ledger::v1::transfer::Kind;
 use tradewind::ledger::v1::{Account, Transfer};
 
-use super::rows::{self, ACCOUNT, TRANSFER};
+use super::accounts;
+use super::rows::{self, TRANSFER};
 use crate::account::{self, Balance, Side};
-use crate::book::{Book, Changes, Hold, State};
-use crate::bulk::groups;
+use crate::book::{Book, Changes, Hold};
+use crate::bulk::{LOOKED_UP, WRITTEN, groups};
 
 /// How many holds that are over a batch gives back besides those that it names; the sweep takes the rest.
 const MOST_OVER: i64 = 1000;
@@ -24,29 +26,35 @@ pub(crate) async fn load(
     batch: &[&Transfer],
     now: i64,
 ) -> Result<Book, Error> {
+    let t0 = std::time::Instant::now();
     let last_time = reserve(tx, project, batch.len(), now).await?;
     let mut book = Book::new(now, last_time);
-    for row in holds_over(tx, project, now).await? {
-        book.add_transfer(rows::transfer(&row)?, rows::hold(&row)?);
-    }
     let ids: BTreeSet<_> = batch.iter().map(|transfer| transfer.id.as_str()).collect();
-    let pending = batch.iter().map(|transfer| transfer.pending_id.as_str());
-    let named = sorted(pending.chain(ids.iter().copied()));
-    for row in transfers(tx, project, &named).await? {
-        book.add_transfer(rows::transfer(&row)?, rows::hold(&row)?);
-    }
-    for id in refused(tx, project, &sorted(ids.into_iter())).await? {
+    for id in refused(tx, project, &sorted(ids.iter().copied())).await? {
         book.add_refused(id);
+    }
+    eprintln!("refused {:?}", t0.elapsed());
+    let over = holds_over(tx, project, now).await?;
+    let pending = batch.iter().map(|transfer| transfer.pending_id.as_str());
+    let named = sorted(pending.chain(ids).chain(over.iter().map(String::as_str)));
+    let transfers = transfers(tx, project, &named).await?;
+    eprintln!("transfers {:?}", t0.elapsed());
+    let mut holds = holds(tx, project, &transfers).await?;
+    for transfer in transfers {
+        let hold = holds.remove(&transfer.id);
+        book.add_transfer(transfer, hold);
     }
     let moved = batch.iter().flat_map(|transfer| {
         [transfer.debit_account_id.as_str(), transfer.credit_account_id.as_str()]
     });
     let wanted: Vec<_> =
         sorted(moved.chain(book.holding_account_ids())).into_iter().map(str::to_owned).collect();
-    for row in accounts(tx, project, &wanted).await? {
+    let wanted: Vec<_> = wanted.iter().map(String::as_str).collect();
+    for row in look_up(tx, project, &accounts::by_id(), &wanted).await? {
         let account = rows::account(&row)?;
         book.add_account(account.id.clone(), of_row(&account));
     }
+    eprintln!("load {:?}", t0.elapsed());
     Ok(book)
 }
 
@@ -57,9 +65,11 @@ pub(crate) async fn write(
     changes: &Changes<'_>,
     now: i64,
 ) -> Result<(), Error> {
+    let t0 = std::time::Instant::now();
     insert_transfers(tx, project, &changes.transfers).await?;
-    insert_holds(tx, project, &changes.new_holds).await?;
-    end_holds(tx, project, &changes.ended_holds).await?;
+    eprintln!("wtransfers {:?}", t0.elapsed());
+    write_holds(tx, project, &changes.holds).await?;
+    eprintln!("holds {:?}", t0.elapsed());
     insert_refused(tx, project, changes, now).await?;
     update_balances(tx, project, &changes.balances).await
 }
@@ -98,55 +108,48 @@ async fn reserve(tx: &mut Tx, project: &str, count: usize, now: i64) -> Result<i
     Ok(row.get::<i64>("time")?.saturating_sub(count))
 }
 
-async fn holds_over(tx: &mut Tx, project: &str, now: i64) -> Result<Vec<Row>, Error> {
-    tx.unscoped(format!(
-        "SELECT {TRANSFER}, h.state, h.expire_time FROM holds h \
-         JOIN transfers t ON t.project = h.project AND t.id = h.id \
-         WHERE h.project = $1 AND h.state = 'PENDING' AND h.expire_time <= $2 \
-         ORDER BY h.expire_time LIMIT {MOST_OVER}"
-    ))
-    .bind(project)
-    .bind(now)
-    .fetch_all()
-    .await
+async fn holds_over(tx: &mut Tx, project: &str, now: i64) -> Result<Vec<String>, Error> {
+    let rows = tx
+        .unscoped(format!(
+            "SELECT id FROM holds WHERE project = $1 AND state = 'PENDING' AND expire_time <= $2 \
+             ORDER BY expire_time LIMIT {MOST_OVER}"
+        ))
+        .bind(project)
+        .bind(now)
+        .fetch_all()
+        .await?;
+    rows.iter().map(|row| row.get("id")).collect()
 }
 
-async fn transfers(tx: &mut Tx, project: &str, ids: &[&str]) -> Result<Vec<Row>, Error> {
-    let mut found = Vec::new();
-    for group in groups(ids) {
-        let list = group.list(2);
-        let query = tx.unscoped(format!(
-            "SELECT {TRANSFER}, h.state, h.expire_time FROM transfers t \
-             LEFT JOIN holds h ON h.project = t.project AND h.id = t.id \
-             WHERE t.project = $1 AND t.id IN ({list})"
-        ));
-        found.extend(query.bind(project).bind_all(group.filled().copied()).fetch_all().await?);
-    }
-    Ok(found)
+async fn transfers(tx: &mut Tx, project: &str, ids: &[&str]) -> Result<Vec<Transfer>, Error> {
+    let by_id = format!("SELECT {TRANSFER} FROM transfers t WHERE t.project = $1 AND t.id = ");
+    look_up(tx, project, &by_id, ids).await?.iter().map(rows::transfer).collect()
+}
+
+/// What the pending ones of these transfers hold.
+async fn holds(
+    tx: &mut Tx,
+    project: &str,
+    transfers: &[Transfer],
+) -> Result<HashMap<String, Hold>, Error> {
+    let pending = transfers.iter().filter(|transfer| transfer.kind() == Kind::Pending);
+    let ids: Vec<_> = pending.map(|transfer| transfer.id.as_str()).collect();
+    let by_id = "SELECT id, state, expire_time FROM holds WHERE project = $1 AND id = ";
+    let rows = look_up(tx, project, by_id, &ids).await?;
+    rows.iter().map(|row| Ok((row.get("id")?, rows::hold(row)?))).collect()
 }
 
 async fn refused(tx: &mut Tx, project: &str, ids: &[&str]) -> Result<Vec<String>, Error> {
-    let mut found = Vec::new();
-    for group in groups(ids) {
-        let list = group.list(2);
-        let query = tx.unscoped(format!(
-            "SELECT id FROM refused_transfers WHERE project = $1 AND id IN ({list})"
-        ));
-        for row in query.bind(project).bind_all(group.filled().copied()).fetch_all().await? {
-            found.push(row.get("id")?);
-        }
-    }
-    Ok(found)
+    let by_id = "SELECT id FROM refused_transfers WHERE project = $1 AND id = ";
+    look_up(tx, project, by_id, ids).await?.iter().map(|row| row.get("id")).collect()
 }
 
-async fn accounts(tx: &mut Tx, project: &str, ids: &[String]) -> Result<Vec<Row>, Error> {
+/// The rows with these ids, as often as they are asked for or oftener.
+async fn look_up(tx: &mut Tx, project: &str, by_id: &str, ids: &[&str]) -> Result<Vec<Row>, Error> {
     let mut found = Vec::new();
-    for group in groups(ids) {
-        let list = group.list(2);
-        let query = tx.unscoped(format!(
-            "SELECT {ACCOUNT} FROM accounts WHERE project = $1 AND id IN ({list})"
-        ));
-        found.extend(query.bind(project).bind_all(group.filled()).fetch_all().await?);
+    for group in groups(ids, LOOKED_UP) {
+        let query = tx.unscoped(group.lookups(by_id, 2)).bind(project);
+        found.extend(query.bind_all(group.filled().copied()).fetch_all().await?);
     }
     Ok(found)
 }
@@ -156,7 +159,7 @@ async fn insert_transfers(
     project: &str,
     transfers: &[&Transfer],
 ) -> Result<(), Error> {
-    for group in groups(transfers) {
+    for group in groups(transfers, WRITTEN) {
         let values = group.values(2, 12);
         let mut query = tx.unscoped(format!(
             "WITH new (id, time, kind, debit_account_id, credit_account_id, amount, currency_code, \
@@ -188,35 +191,21 @@ async fn insert_transfers(
     Ok(())
 }
 
-async fn insert_holds(tx: &mut Tx, project: &str, holds: &[(&str, Hold)]) -> Result<(), Error> {
-    for group in groups(holds) {
+/// Writes new holds, and the ends of those that were pending.
+async fn write_holds(tx: &mut Tx, project: &str, holds: &[(&str, Hold)]) -> Result<(), Error> {
+    for group in groups(holds, WRITTEN) {
         let values = group.values(2, 3);
+        // DISTINCT, since a row that fills the group would be updated twice.
         let mut query = tx.unscoped(format!(
-            "WITH new (id, state, expire_time) AS (VALUES {values}) \
+            "WITH written (id, state, expire_time) AS (VALUES {values}) \
              INSERT INTO holds (project, id, state, expire_time) \
-             SELECT $1, id, state, expire_time FROM new WHERE true \
-             ON CONFLICT (project, id) DO NOTHING"
+             SELECT DISTINCT $1, id, state, expire_time FROM written WHERE true \
+             ON CONFLICT (project, id) DO UPDATE SET state = excluded.state \
+             WHERE holds.state = 'PENDING'"
         ));
         query = query.bind(project);
         for (id, hold) in group.filled() {
             query = query.bind(*id).bind(rows::state_name(hold.state)).bind(hold.expire_time);
-        }
-        refuse_others(query.execute().await?, group.len())?;
-    }
-    Ok(())
-}
-
-async fn end_holds(tx: &mut Tx, project: &str, holds: &[(&str, State)]) -> Result<(), Error> {
-    for group in groups(holds) {
-        let values = group.values(2, 2);
-        let mut query = tx.unscoped(format!(
-            "WITH ended (id, state) AS (VALUES {values}) \
-             UPDATE holds SET state = ended.state FROM ended \
-             WHERE holds.project = $1 AND holds.id = ended.id AND holds.state = 'PENDING'"
-        ));
-        query = query.bind(project);
-        for (id, state) in group.filled() {
-            query = query.bind(*id).bind(rows::state_name(*state));
         }
         refuse_others(query.execute().await?, group.len())?;
     }
@@ -229,7 +218,7 @@ async fn insert_refused(
     changes: &Changes<'_>,
     now: i64,
 ) -> Result<(), Error> {
-    for group in groups(&changes.refused) {
+    for group in groups(&changes.refused, WRITTEN) {
         let values = group.values(3, 2);
         let mut query = tx.unscoped(format!(
             "WITH new (id, code) AS (VALUES {values}) \
@@ -251,7 +240,7 @@ async fn update_balances(
     project: &str,
     balances: &[(&str, Balance)],
 ) -> Result<(), Error> {
-    for group in groups(balances) {
+    for group in groups(balances, WRITTEN) {
         let values = group.values(2, 5);
         let mut query = tx.unscoped(format!(
             "WITH moved (id, debits_pending, debits_posted, credits_pending, credits_posted) \

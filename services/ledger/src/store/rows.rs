@@ -43,13 +43,13 @@ pub(crate) fn transfer(row: &Row) -> Result<Transfer, Error> {
     })
 }
 
-/// The hold of a row with `state` and `expire_time`; none of what is not a pending transfer.
-pub(crate) fn hold(row: &Row) -> Result<Option<Hold>, Error> {
-    let Some(state) = row.get::<Option<String>>("state")? else { return Ok(None) };
-    let state = STATES.iter().find(|(_, name)| *name == state).map(|(state, _)| *state);
+/// The hold of a row.
+pub(crate) fn hold(row: &Row) -> Result<Hold, Error> {
+    let name: String = row.get("state")?;
+    let state = STATES.iter().find(|(_, known)| *known == name).map(|(state, _)| *state);
     // A state that this version does not know must not be taken for one that still holds.
     let state = state.unwrap_or(State::Expired);
-    Ok(Some(Hold { state, expire_time: row.get("expire_time")? }))
+    Ok(Hold { state, expire_time: row.get("expire_time")? })
 }
 
 /// The account of a row with the columns of [`ACCOUNT`].

@@ -113,9 +113,9 @@ async fn what_does_not_belong_together_is_found() {
             problems(&harness).await,
             [
                 "account b: debits posted are 15, its transfers say 0",
-                "transfer r2: one of its accounts does not exist",
-                "transfer t2: its currency is not that of its accounts",
-                "transfer p2: what it holds has not ended as its posting or voiding says",
+                "transfer r2: it has no such accounts of its currency",
+                "transfer t2: it has no such accounts of its currency",
+                "transfer p2: what it holds has not ended as the book says",
             ],
             "{engine:?}"
         );

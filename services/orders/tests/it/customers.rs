@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use contract::google::api::HttpBody;
 use mesh::{HasContext, Request, Response, Status, async_trait};
 use tradewind::cart::v1::cart_service_server::CartService;
 use tradewind::cart::v1::{self as cart, CartLine};
-use tradewind::google::api::HttpBody;
+
 use tradewind::money::v1::Money;
 use tradewind::users::v1::users_service_server::UsersService;
 use tradewind::users::v1::{self as users, Project, User};

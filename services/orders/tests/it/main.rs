@@ -1,5 +1,7 @@
 //! Orders as their callers meet them, on both databases, beside small servers of the other contracts.
 
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod breaks;
 mod cancel;
 mod crash;

@@ -78,8 +78,7 @@ impl Shelves {
         for line in &asked.lines {
             let available = self.on_hand[&line.variant_id] - self.held(&line.variant_id);
             if available < line.quantity {
-                let (id, description) =
-                    (line.variant_id.clone(), format!("{available} available"));
+                let (id, description) = (line.variant_id.clone(), format!("{available} available"));
                 detail.metadata.push((id.clone(), available.to_string()));
                 detail.preconditions.push(("OUT_OF_STOCK".into(), id, description));
             }

@@ -124,7 +124,7 @@ impl Book {
 }
 
 fn held(transfers: &BTreeMap<String, Transfer>, id: &str) -> Held {
-    if !transfers.get(id).is_some_and(|transfer| transfer.kind() == Kind::Pending) {
+    if transfers.get(id).is_none_or(|transfer| transfer.kind() != Kind::Pending) {
         return Held::Never;
     }
     let end = transfers.values().find(|transfer| transfer.pending_id == id);

@@ -192,6 +192,7 @@ async fn an_unreachable_ledger_leaves_the_attempt_unmade_and_its_number_free() {
             assert_eq!((refused.code(), shop.bank.taken()), (Code::Unavailable, 0));
             assert_eq!(reason(&refused), "LEDGER_UNREACHABLE");
             shop.book.set(Weather::Fair);
+            shop.harness.clock.advance(Duration::from_millis(1));
             let intent = shop.pay(1, "bank_a").await.unwrap();
 
             assert_eq!((intent.state(), intent.attempts), (State::Succeeded, 1));

@@ -146,7 +146,7 @@ impl Shop {
         assert_eq!(self.book.balance(&format!("{provider}:receivable:EUR")), kept);
         assert_eq!(self.book.balance("sales:EUR"), -kept);
         if provider == "bank" {
-            let taken = if intent.captured_minor > 0 { 1 } else { 0 };
+            let taken = usize::from(intent.captured_minor > 0);
             assert_eq!(self.bank.taken(), taken);
             assert_eq!(self.bank.given_back(), intent.refunded_minor);
         }
