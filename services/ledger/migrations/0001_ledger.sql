@@ -52,16 +52,19 @@ CREATE TABLE transfers (
     -- 1 when it was made together with the next of its batch.
     linked BIGINT NOT NULL,
     PRIMARY KEY (project, id),
-    UNIQUE (project, time),
+    CHECK (time > 0),
     CHECK (amount BETWEEN 1 AND 1000000000000000),
     CHECK (debit_account_id <> credit_account_id)
 );
 
-CREATE INDEX transfers_by_debit_account ON transfers (project, debit_account_id, time);
-CREATE INDEX transfers_by_credit_account ON transfers (project, credit_account_id, time);
-CREATE INDEX transfers_by_reference ON transfers (project, reference, time);
+-- None of these begins with the project alone, without a condition. PostgreSQL keeps the plan of a lookup by id
+-- from when the table was empty, and an index of the project would then have looked as good as the key.
+CREATE UNIQUE INDEX transfers_by_time ON transfers (project, time) WHERE time > 0;
+CREATE INDEX transfers_by_debit_account ON transfers (debit_account_id, project, time);
+CREATE INDEX transfers_by_credit_account ON transfers (credit_account_id, project, time);
+CREATE INDEX transfers_by_reference ON transfers (reference, project, time) WHERE reference <> '';
 -- A pending transfer is posted or voided once.
-CREATE UNIQUE INDEX transfers_by_pending ON transfers (project, pending_id) WHERE pending_id <> '';
+CREATE UNIQUE INDEX transfers_by_pending ON transfers (pending_id, project) WHERE pending_id <> '';
 
 -- What became of what a pending transfer holds: one row each.
 CREATE TABLE holds (

@@ -16,7 +16,7 @@ use crate::account::{Account, Balance, Movement};
 use crate::transfer::{self, repeats};
 
 #[cfg(test)]
-mod model;
+mod oracle;
 #[cfg(test)]
 mod tests;
 

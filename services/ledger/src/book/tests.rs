@@ -1,4 +1,4 @@
-//! TigerBeetle's behaviour, as tables of transfers and what is said of each.
+//! The behaviour of `TigerBeetle`, as tables of transfers and what is said of each.
 
 use mesh::clock::micros;
 use tradewind::ledger::v1::Transfer;

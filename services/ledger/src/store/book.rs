@@ -26,19 +26,16 @@ pub(crate) async fn load(
     batch: &[&Transfer],
     now: i64,
 ) -> Result<Book, Error> {
-    let t0 = std::time::Instant::now();
     let last_time = reserve(tx, project, batch.len(), now).await?;
     let mut book = Book::new(now, last_time);
     let ids: BTreeSet<_> = batch.iter().map(|transfer| transfer.id.as_str()).collect();
     for id in refused(tx, project, &sorted(ids.iter().copied())).await? {
         book.add_refused(id);
     }
-    eprintln!("refused {:?}", t0.elapsed());
     let over = holds_over(tx, project, now).await?;
     let pending = batch.iter().map(|transfer| transfer.pending_id.as_str());
     let named = sorted(pending.chain(ids).chain(over.iter().map(String::as_str)));
     let transfers = transfers(tx, project, &named).await?;
-    eprintln!("transfers {:?}", t0.elapsed());
     let mut holds = holds(tx, project, &transfers).await?;
     for transfer in transfers {
         let hold = holds.remove(&transfer.id);
@@ -54,7 +51,6 @@ pub(crate) async fn load(
         let account = rows::account(&row)?;
         book.add_account(account.id.clone(), of_row(&account));
     }
-    eprintln!("load {:?}", t0.elapsed());
     Ok(book)
 }
 
@@ -65,11 +61,8 @@ pub(crate) async fn write(
     changes: &Changes<'_>,
     now: i64,
 ) -> Result<(), Error> {
-    let t0 = std::time::Instant::now();
     insert_transfers(tx, project, &changes.transfers).await?;
-    eprintln!("wtransfers {:?}", t0.elapsed());
     write_holds(tx, project, &changes.holds).await?;
-    eprintln!("holds {:?}", t0.elapsed());
     insert_refused(tx, project, changes, now).await?;
     update_balances(tx, project, &changes.balances).await
 }

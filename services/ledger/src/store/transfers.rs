@@ -24,7 +24,7 @@ pub(crate) async fn list(reader: &Reader, page: &Page<'_>) -> Result<Vec<Transfe
         reader
             .query(format!(
                 "SELECT {TRANSFER} FROM transfers t \
-             WHERE t.project = $1 AND t.reference = $2 AND t.time > $3 \
+             WHERE t.project = $1 AND t.reference = $2 AND t.reference <> '' AND t.time > $3 \
              AND ($4 = '' OR t.debit_account_id = $4 OR t.credit_account_id = $4) \
              ORDER BY t.time LIMIT $5"
             ))
@@ -37,8 +37,8 @@ pub(crate) async fn list(reader: &Reader, page: &Page<'_>) -> Result<Vec<Transfe
     } else {
         reader
             .query(format!(
-                "SELECT {TRANSFER} FROM transfers t WHERE t.project = $1 AND t.time > $2 \
-             ORDER BY t.time LIMIT $3"
+                "SELECT {TRANSFER} FROM transfers t \
+             WHERE t.project = $1 AND t.time > $2 AND t.time > 0 ORDER BY t.time LIMIT $3"
             ))
             .bind(page.after)
             .bind(page.limit)

@@ -3,7 +3,7 @@
 use harness::Engine;
 use mesh::Code;
 use tradewind::ledger::v1::account_result::Code as Said;
-use tradewind::ledger::v1::{Account, CreateAccountsRequest, GetAccountsRequest};
+use tradewind::ledger::v1::{Account, AccountResult, CreateAccountsRequest, GetAccountsRequest};
 
 use crate::{account, elsewhere, ledger, ledger_of, open, start, wallet};
 
@@ -20,7 +20,7 @@ async fn an_account_is_made_once_and_its_repeat_says_so() {
         for _ in 0..2 {
             let response = ledger(&harness).create_accounts(request.clone()).await.unwrap();
             let codes =
-                response.into_inner().results.iter().map(|it| it.code()).collect::<Vec<_>>();
+                response.into_inner().results.iter().map(AccountResult::code).collect::<Vec<_>>();
             said.push(codes);
         }
 

@@ -92,13 +92,17 @@ async fn one_transfer_takes_few_statements() {
         let harness = start(engine).await;
         open(&harness, vec![account("a"), account("b")]).await;
         let store = harness.store("ledger");
-        let statements = store.statements();
 
-        make(&harness, vec![posted("t", "a", "b", 1)]).await;
+        let mut fewest = u64::MAX;
+        for number in 0..5 {
+            let before = store.statements();
+            make(&harness, vec![posted(&format!("t{number}"), "a", "b", 1)]).await;
+            // A sweep may come between.
+            fewest = fewest.min(store.statements() - before);
+        }
 
         // To begin, the lock, four to load, two to write, to commit.
-        let statements = store.statements() - statements;
-        assert!(statements <= 9, "{engine:?}: {statements} statements");
+        assert_eq!(fewest, 9, "{engine:?}");
     }
 }
 

@@ -1,5 +1,7 @@
 //! The ledger through every layer, on both databases.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod accounts;
 mod batches;
 mod concurrency;
@@ -14,7 +16,7 @@ use tradewind::ledger::v1::transfer::Kind;
 use tradewind::ledger::v1::transfer_result::Code;
 use tradewind::ledger::v1::{
     Account, CreateAccountsRequest, CreateTransfersRequest, GetAccountsRequest, Transfer,
-    VerifyBookRequest,
+    TransferResult, VerifyBookRequest,
 };
 
 async fn start(engine: Engine) -> Harness {
@@ -89,7 +91,7 @@ async fn make_by(
 ) -> Vec<Code> {
     let request = Request::new(CreateTransfersRequest { transfers });
     let results = client.create_transfers(request).await.unwrap().into_inner().results;
-    results.iter().map(|result| result.code()).collect()
+    results.iter().map(TransferResult::code).collect()
 }
 
 /// Debits pending and posted, credits pending and posted.

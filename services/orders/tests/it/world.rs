@@ -1,6 +1,6 @@
 //! Orders in a mesh of small neighbours, and what a test does there.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use contract::mesh::v1::Event;
@@ -195,12 +195,7 @@ impl World {
         let (file, reached) = (self.fault_file(), self.directory.path().join("faults.reached"));
         std::fs::write(&file, point).unwrap();
         let call = tokio::spawn(call);
-        let standing = async {
-            while !reached.exists() {
-                sleep(Duration::from_millis(2)).await;
-            }
-        };
-        timeout(PATIENCE, standing).await.expect(point);
+        timeout(PATIENCE, wait_for(&reached)).await.expect(point);
         call.abort();
         let _ = call.await;
         std::fs::remove_file(&reached).unwrap();
@@ -209,6 +204,13 @@ impl World {
 
     fn fault_file(&self) -> PathBuf {
         self.directory.path().join("faults")
+    }
+}
+
+/// Looks again and again until there is a file.
+async fn wait_for(file: &Path) {
+    while !file.exists() {
+        sleep(Duration::from_millis(2)).await;
     }
 }
 

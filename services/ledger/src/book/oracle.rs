@@ -1,4 +1,4 @@
-//! The book beside a model that is too simple to be wrong: it keeps what happened, adds it up whenever
+//! The book beside an oracle that is too simple to be wrong: it keeps what happened, adds it up whenever
 //! it is asked, collects every result code that holds, and says the lowest.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,13 +27,13 @@ const ACCOUNTS: [(&str, &str, bool, bool); 5] = [
 ];
 
 #[derive(Debug, Clone, Default)]
-struct Model {
+struct Oracle {
     now: i64,
     happened: Vec<(Transfer, i64)>,
     refused: BTreeSet<String>,
 }
 
-impl Model {
+impl Oracle {
     fn find(&self, id: &str) -> Option<&(Transfer, i64)> {
         self.happened.iter().find(|(transfer, _)| transfer.id == id)
     }
@@ -273,7 +273,7 @@ impl Disk {
     }
 
     /// What must hold after every batch.
-    fn check(&self, model: &Model) {
+    fn check(&self, oracle: &Oracle) {
         for currency in ["EUR", "USD"] {
             let of = self.accounts.values().filter(|account| account.currency_code == currency);
             let sum = |side: fn(&Balance) -> i64| {
@@ -283,12 +283,12 @@ impl Disk {
             assert_eq!(sum(|it| it.debits.pending), sum(|it| it.credits.pending), "conservation");
         }
         for (id, account) in &self.accounts {
-            assert_eq!(account.balance, model.balance(id), "{id}: the sums of its transfers");
+            assert_eq!(account.balance, oracle.balance(id), "{id}: the sums of its transfers");
             assert!(!account.exceeds_credits(account.balance), "{id} owes more than it may");
             assert!(!account.exceeds_debits(account.balance), "{id} holds more than it may");
         }
-        assert_eq!(self.transfers.len(), model.happened.len());
-        assert_eq!(self.refused, model.refused);
+        assert_eq!(self.transfers.len(), oracle.happened.len());
+        assert_eq!(self.refused, oracle.refused);
     }
 }
 
@@ -341,20 +341,20 @@ proptest! {
     #![proptest_config(Config { cases: 1024, failure_persistence: None, ..Config::default() })]
 
     #[test]
-    fn the_book_agrees_with_the_model(
+    fn the_book_agrees_with_the_oracle(
         batches in prop::collection::vec((prop::collection::vec(transfers(), 1..8), 0..4_i64), 1..24)
     ) {
-        let (mut disk, mut model) = (Disk::new(), Model::default());
+        let (mut disk, mut oracle) = (Disk::new(), Oracle::default());
         for (batch, seconds) in batches {
-            model.now += seconds * SECOND;
+            oracle.now += seconds * SECOND;
             let before = (disk.accounts.clone(), disk.transfers.clone());
-            disk.apply(&[], model.now);
+            disk.apply(&[], oracle.now);
             let settled = disk.accounts.clone();
 
-            let codes = disk.apply(&batch, model.now);
+            let codes = disk.apply(&batch, oracle.now);
 
-            prop_assert_eq!(&codes, &model.apply(&batch));
-            disk.check(&model);
+            prop_assert_eq!(&codes, &oracle.apply(&batch));
+            disk.check(&oracle);
             if !codes.contains(&Code::Unspecified) {
                 prop_assert_eq!((&disk.accounts, &disk.transfers), (&settled, &before.1));
             }
