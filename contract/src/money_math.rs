@@ -17,22 +17,23 @@ pub enum MoneyError {
 }
 
 /// Currencies without minor units (ISO 4217, 2026).
-const NO_DECIMALS: [&str; 16] = [
-    "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV",
-    "XAF", "XOF", "XPF",
+const NO_DECIMALS: [&str; 17] = [
+    "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND",
+    "VUV", "XAF", "XOF", "XPF",
 ];
 /// Currencies of a thousand minor units (ISO 4217, 2026).
 const THREE_DECIMALS: [&str; 7] = ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"];
+/// Units of account of ten thousand minor units (ISO 4217, 2026).
+const FOUR_DECIMALS: [&str; 2] = ["CLF", "UYW"];
 
 /// How many decimals an ISO 4217 currency is written with.
 #[must_use]
 pub fn decimals(currency_code: &str) -> usize {
-    if NO_DECIMALS.contains(&currency_code) {
-        0
-    } else if THREE_DECIMALS.contains(&currency_code) {
-        3
-    } else {
-        2
+    match currency_code {
+        code if NO_DECIMALS.contains(&code) => 0,
+        code if THREE_DECIMALS.contains(&code) => 3,
+        code if FOUR_DECIMALS.contains(&code) => 4,
+        _ => 2,
     }
 }
 
@@ -178,6 +179,22 @@ mod tests {
         }
         for wrong in ["", ".5", "1,5", "1.001", "1e3", "--1", "NaN", "99999999999999999999"] {
             assert!(Money::from_decimal(wrong, "EUR").is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_amount_is_displayed_with_the_decimals_of_its_currency() {
+        for (minor, currency, text) in [
+            (1250, "EUR", "12.50 EUR"),
+            (5, "USD", "0.05 USD"),
+            (-5, "USD", "-0.05 USD"),
+            (0, "GBP", "0.00 GBP"),
+            (1250, "JPY", "1250 JPY"),
+            (1250, "KWD", "1.250 KWD"),
+            (7, "CLF", "0.0007 CLF"),
+            (i64::MIN, "ISK", "-9223372036854775808 ISK"),
+        ] {
+            assert_eq!(Money::new(minor, currency).display(), text);
         }
     }
 

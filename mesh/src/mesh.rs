@@ -280,7 +280,8 @@ impl Mesh {
     }
 
     async fn housekeep(self, stop: CancellationToken) {
-        let mut every = tokio::time::interval(HOUSEKEEPING);
+        let first = tokio::time::Instant::now() + HOUSEKEEPING;
+        let mut every = tokio::time::interval_at(first, HOUSEKEEPING);
         while stop.run_until_cancelled(every.tick()).await.is_some() {
             self.parts.limiter.forget();
             if let Err(status) = self.parts.trust.refresh().await {

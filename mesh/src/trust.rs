@@ -15,6 +15,8 @@ use crate::failure::Refusal;
 
 /// An unknown key is asked for at most this often, however many tokens name one.
 const MIN_REFRESH: Duration = Duration::from_secs(1);
+/// After this long, whatever is told holds what this process ended.
+const TOLD_BY_THEN: Duration = Duration::from_secs(60);
 
 /// What the service that signs tokens says of them.
 #[derive(Debug, Clone, Default)]
@@ -32,11 +34,20 @@ pub trait TrustSource: Send + Sync + 'static {
     async fn fetch(&self) -> Result<Snapshot, Status>;
 }
 
+/// Sessions that have ended.
+#[derive(Debug, Default)]
+struct Ended {
+    /// As the signing service said last.
+    told: HashSet<String>,
+    /// Ended by this process since: what is being told may be older than that.
+    here: HashMap<String, Instant>,
+}
+
 /// The keys and ended sessions that a process knows of.
 #[derive(Default)]
 pub struct Trust {
     keys: ArcSwap<HashMap<String, Arc<DecodingKey>>>,
-    ended: RwLock<HashSet<String>>,
+    ended: RwLock<Ended>,
     source: OnceLock<Arc<dyn TrustSource>>,
     refreshed: Mutex<Option<Instant>>,
 }
@@ -55,7 +66,8 @@ impl Trust {
 
     /// Ends a session at once in this process; the others learn of it when they refresh.
     pub fn end_session(&self, session: &str) {
-        self.ended.write().unwrap_or_else(PoisonError::into_inner).insert(session.to_owned());
+        let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
+        ended.here.insert(session.to_owned(), Instant::now());
     }
 
     /// Asks for the keys and ended sessions.
@@ -68,13 +80,15 @@ impl Trust {
             .filter_map(|(kid, x)| Some((kid, Arc::new(DecodingKey::from_ed_components(&x).ok()?))))
             .collect();
         self.keys.store(Arc::new(keys));
-        *self.ended.write().unwrap_or_else(PoisonError::into_inner) =
-            snapshot.ended_sessions.into_iter().collect();
+        let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
+        ended.told = snapshot.ended_sessions.into_iter().collect();
+        ended.here.retain(|_, at| at.elapsed() < TOLD_BY_THEN);
         Ok(())
     }
 
     pub(crate) fn is_revoked(&self, session: &str) -> bool {
-        self.ended.read().unwrap_or_else(PoisonError::into_inner).contains(session)
+        let ended = self.ended.read().unwrap_or_else(PoisonError::into_inner);
+        ended.told.contains(session) || ended.here.contains_key(session)
     }
 
     /// A key by its id; an unknown id is asked for, but not by every token that names it.

@@ -57,6 +57,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
     running.announce();
     signal().await?;
     say("stopping: taking no more calls, finishing those that run");
+    running.mesh.health().stop();
     stop.cancel();
     Ok(match running.end().await {
         Ended::Clean => ExitCode::SUCCESS,

@@ -7,7 +7,6 @@ use serde::Serialize;
 use tradewind::money::v1::Money;
 use tradewind::orders::v1::{Address, OrderLine};
 
-use crate::amount;
 use crate::news::{Kind, News};
 
 /// What templates include: the lines and the sums.
@@ -113,7 +112,7 @@ impl Line {
 }
 
 fn money(money: Option<&Money>) -> String {
-    money.map(amount::format).unwrap_or_default()
+    money.map(Money::display).unwrap_or_default()
 }
 
 /// An address as it is written on a parcel, a line each.

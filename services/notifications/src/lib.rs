@@ -2,7 +2,6 @@
 //!
 //! Invariant: an event makes one mail and one notification, however often it is delivered.
 
-mod amount;
 mod bells;
 mod delivery;
 mod error;

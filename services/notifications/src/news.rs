@@ -3,8 +3,6 @@
 use tradewind::money::v1::Money;
 use tradewind::orders::v1::{Order, Shipment};
 
-use crate::amount;
-
 /// What can happen to an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -57,7 +55,7 @@ impl News {
             Kind::Cancelled => format!("Order {id} is cancelled."),
             Kind::Refunded => match &self.amount {
                 Some(amount) => {
-                    format!("{} of order {id} have been given back.", amount::format(amount))
+                    format!("{} of order {id} have been given back.", amount.display())
                 }
                 None => format!("Order {id} has been refunded."),
             },

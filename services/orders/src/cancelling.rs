@@ -14,6 +14,8 @@ use crate::process::{self, Step};
 use crate::{order, store as sql};
 
 const NAME: &str = "cancelling";
+/// When what was refused is tried again: after a minute.
+const AGAIN: i64 = 60 * 1_000_000;
 
 /// An order in `STATE_CANCELLING` on its way to `STATE_CANCELLED`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -67,8 +69,28 @@ pub(crate) fn tasks(runner: Runner, orders: &Orders) -> Runner {
     let orders = orders.clone();
     runner.on(move |context: Context, task: Cancelling, claim| {
         let orders = orders.clone();
-        async move { drive(&orders, &context, task, claim).await.map(|_| ()) }
+        async move {
+            match drive(&orders, &context, task.clone(), claim.clone()).await {
+                // A payment may stay undecided for days; what has begun is not given up meanwhile.
+                Err(status) if process::is_refusal(status.code()) => {
+                    again(&orders, &context, task, &claim).await
+                }
+                driven => driven.map(|_| ()),
+            }
+        }
     })
+}
+
+async fn again(
+    orders: &Orders,
+    context: &Context,
+    task: Cancelling,
+    claim: &Claim,
+) -> Result<(), Status> {
+    let mut tx = orders.store.begin_for(context).await?;
+    tx.start_at(task, orders.store.clock().now_micros() + AGAIN)?;
+    tx.finish(claim).await?;
+    Ok(tx.commit().await?)
 }
 
 async fn give_back_payment(
