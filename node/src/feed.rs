@@ -84,6 +84,7 @@ impl<R: Read> Feed<R> {
         let line = line_of(&rows[0]);
         let mut refused = std::mem::take(&mut self.broken);
         let product = self.product(&handle, &rows, &mut refused);
+        refused.sort_by_key(|refusal| refusal.line);
         Some(Entry { line, product, refused })
     }
 

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use gateway::{Gateway, Options};
-use mesh::serve::Ended;
+use mesh::serve::{Drain, Ended};
 use mesh::service_token::ServiceKey;
 use mesh::{CancellationToken, Clock, Faults, Mesh};
 use store::Database;
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use crate::compose::{self, Noun, Parts};
@@ -75,7 +76,7 @@ pub(crate) struct Running {
     admin: SocketAddr,
     services: Vec<Noun>,
     demo_shop: bool,
-    servers: Vec<tokio::task::JoinHandle<Ended>>,
+    servers: Vec<JoinHandle<Ended>>,
     tracker: TaskTracker,
 }
 
@@ -100,7 +101,9 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
         process: if services.contains(&Noun::Gateway) { "gateway" } else { "node" },
     })?;
 
-    let partial = services.len() < Noun::ALL.len();
+    // Everything is bound before anything says that it is ready.
+    let listeners = Listeners::bind(&arguments.listen, &services).await?;
+    let (gateway, admin) = listeners.addresses()?;
     let tracker = TaskTracker::new();
     let drain = arguments.listen.drain();
     let parts = parts(&arguments, mesh.clone(), clock)?;
@@ -110,26 +113,11 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
     }
     trust::ask_users(&mesh);
     mesh.run(made, stop, &tracker)?;
-
-    let mut servers = Vec::new();
-    let admin = bind(arguments.listen.admin_listen, "--admin-listen").await?;
-    let admin_address = admin.local_addr()?;
-    servers.push(tokio::spawn(mesh::admin::serve(admin, mesh.clone(), stop.clone())));
-    if partial {
-        let listener = bind(arguments.listen.mesh_listen, "--mesh-listen").await?;
-        servers.push(tokio::spawn(mesh::serve::grpc(listener, mesh.clone(), drain, stop.clone())));
-    }
-    let mut gateway = None;
-    if services.contains(&Noun::Gateway) {
-        let listener = bind(arguments.listen.listen, "--listen").await?;
-        gateway = Some(listener.local_addr()?);
-        let edge = edge(&mesh, arguments.listen.allowed_origins)?;
-        servers.push(tokio::spawn(mesh::serve::http(listener, edge, drain, stop.clone())));
-    }
+    let servers = listeners.serve(&mesh, arguments.listen.allowed_origins, drain, stop)?;
     let running = Running {
         mesh,
         gateway,
-        admin: admin_address,
+        admin,
         services,
         demo_shop: arguments.demo_shop,
         servers,
@@ -139,6 +127,57 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
         demo::fill_shop(&running.mesh).await.context("the sample shop could not be filled")?;
     }
     Ok(running)
+}
+
+/// What this process listens on.
+struct Listeners {
+    admin: TcpListener,
+    /// Where there are other processes.
+    mesh: Option<TcpListener>,
+    gateway: Option<TcpListener>,
+}
+
+impl Listeners {
+    async fn bind(listen: &Listen, services: &[Noun]) -> Result<Self> {
+        let mut listeners = Self {
+            admin: bind(listen.admin_listen, "--admin-listen").await?,
+            mesh: None,
+            gateway: None,
+        };
+        if services.len() < Noun::ALL.len() {
+            listeners.mesh = Some(bind(listen.mesh_listen, "--mesh-listen").await?);
+        }
+        if services.contains(&Noun::Gateway) {
+            listeners.gateway = Some(bind(listen.listen, "--listen").await?);
+        }
+        Ok(listeners)
+    }
+
+    /// The addresses of the gateway and of the operators' port.
+    fn addresses(&self) -> Result<(Option<SocketAddr>, SocketAddr)> {
+        let gateway = self.gateway.as_ref().map(TcpListener::local_addr).transpose()?;
+        Ok((gateway, self.admin.local_addr()?))
+    }
+
+    fn serve(
+        self,
+        mesh: &Mesh,
+        allowed_origins: Vec<String>,
+        drain: Drain,
+        stop: &CancellationToken,
+    ) -> Result<Vec<JoinHandle<Ended>>> {
+        let mut servers =
+            vec![tokio::spawn(mesh::admin::serve(self.admin, mesh.clone(), stop.clone()))];
+        if let Some(listener) = self.mesh {
+            let served = mesh::serve::grpc(listener, mesh.clone(), drain, stop.clone());
+            servers.push(tokio::spawn(served));
+        }
+        if let Some(listener) = self.gateway {
+            let edge = edge(mesh, allowed_origins)?;
+            servers.push(tokio::spawn(mesh::serve::http(listener, edge, drain, stop.clone())));
+        }
+        Ok(servers)
+    }
 }
 
 impl Running {
