@@ -120,7 +120,12 @@ pub(crate) fn far(endpoint: &Endpoint, target: &'static str, credentials: Creden
             credentials.write(outbound.as_ref(), &mut request)?;
             let sent = channel.oneshot(request).map(|answer| {
                 answer.map_err(|error| {
-                    let mut status = Status::from(Refusal::Unavailable(target));
+                    // The transport reads `grpc-timeout` too, and may be the first to notice.
+                    let late = std::error::Error::source(&error)
+                        .is_some_and(<dyn std::error::Error>::is::<tonic::TimeoutExpired>);
+                    let refusal =
+                        if late { Refusal::DeadlineExceeded } else { Refusal::Unavailable(target) };
+                    let mut status = Status::from(refusal);
                     status.set_source(Arc::new(error));
                     status
                 })

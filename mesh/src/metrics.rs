@@ -1,6 +1,6 @@
 //! Counts and times of calls, with the names and buckets of gRPC (gRFC A66), as a Prometheus page.
 
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -99,6 +99,7 @@ impl Metrics {
             metrics: Arc::clone(self),
             method: Arc::clone(method),
             since: tokio::time::Instant::now(),
+            finished: AtomicBool::new(false),
         }
     }
 
@@ -120,12 +121,23 @@ pub(crate) struct CallTimer {
     metrics: Arc<Metrics>,
     method: Arc<crate::policy::Method>,
     since: tokio::time::Instant,
+    finished: AtomicBool,
+}
+
+impl Drop for CallTimer {
+    /// A call whose answer was never made belongs to a caller who went away.
+    fn drop(&mut self) {
+        self.finish(Code::Cancelled);
+    }
 }
 
 impl CallTimer {
-    /// Counts the call with its outcome.
+    /// Counts the call with its outcome, the first time that it is told.
     pub(crate) fn finish(&self, code: Code) -> Duration {
         let elapsed = self.since.elapsed();
+        if self.finished.swap(true, Ordering::Relaxed) {
+            return elapsed;
+        }
         let slot = usize::try_from(code as i32).unwrap_or_default().min(16);
         let histogram = self.method.metrics.duration[slot].get_or_init(|| {
             self.metrics.duration.get_or_create_owned(&ByOutcome {

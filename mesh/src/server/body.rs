@@ -1,5 +1,6 @@
 //! Bodies of answers: watched to their end, within the deadline.
 
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context as Poller, Poll};
 
@@ -67,6 +68,18 @@ impl Watched {
         }
     }
 
+    /// Ends the answer here, with a refusal as its trailers.
+    fn cut(&mut self, refusal: Refusal) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let status = Status::from(refusal);
+        self.finish(status.code());
+        self.body = Body::empty();
+        self.deadline = None;
+        let mut trailers = HeaderMap::new();
+        // Writing a status to headers fails only on a message that is not text; this one is.
+        let _ = status.add_header(&mut trailers);
+        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+    }
+
     fn deadline_passed(&mut self, poller: &mut Poller<'_>) -> bool {
         let Some(deadline) = self.deadline else { return false };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
@@ -82,7 +95,12 @@ impl http_body::Body for Watched {
         mut self: Pin<&mut Self>,
         poller: &mut Poller<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        match Pin::new(&mut self.body).poll_frame(poller) {
+        // A panic in a stream is a failure of this call alone, as one in its handler is.
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            Pin::new(&mut self.body).poll_frame(poller)
+        }));
+        let Ok(polled) = polled else { return self.cut(Refusal::Panicked) };
+        match polled {
             Poll::Ready(frame) => {
                 match &frame {
                     Some(Ok(frame)) => {
@@ -98,16 +116,7 @@ impl http_body::Body for Watched {
                 }
                 Poll::Ready(frame)
             }
-            Poll::Pending if self.deadline_passed(poller) => {
-                self.finish(Code::DeadlineExceeded);
-                self.body = Body::empty();
-                self.deadline = None;
-                let mut trailers = HeaderMap::new();
-                let status = Status::from(Refusal::DeadlineExceeded);
-                // Writing a status to headers fails only on a message that is not text; this one is.
-                let _ = status.add_header(&mut trailers);
-                Poll::Ready(Some(Ok(Frame::trailers(trailers))))
-            }
+            Poll::Pending if self.deadline_passed(poller) => self.cut(Refusal::DeadlineExceeded),
             Poll::Pending => Poll::Pending,
         }
     }

@@ -27,8 +27,8 @@ const LONGEST_REQUEST: usize = 64 << 10;
 struct Key {
     path: Arc<str>,
     project: Box<str>,
-    /// Empty when everyone in the project is answered alike.
-    owner: Box<str>,
+    /// The actor and the customer it works for; nobody when everyone in the project is answered alike.
+    owner: Option<(Box<str>, Option<Box<str>>)>,
     request: Bytes,
 }
 
@@ -86,13 +86,15 @@ impl Answers {
         let bytes = whole(body, LONGEST_REQUEST).await?;
         let owner = match rules.audience() {
             // Whoever holds a permission may be shown more than the public is.
-            Audience::Public if !caller.is_privileged() => "",
-            Audience::Public | Audience::Owner | Audience::Unspecified => caller.actor(),
+            Audience::Public if !caller.is_privileged() => None,
+            Audience::Public | Audience::Owner | Audience::Unspecified => {
+                Some((caller.actor().into(), caller.subject().map(Box::from)))
+            }
         };
         let key = Key {
             path: Arc::clone(&method.path),
             project: caller.project().into(),
-            owner: owner.into(),
+            owner,
             request: bytes.clone(),
         };
         let changes = self.count(rules, caller.project());

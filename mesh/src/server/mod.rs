@@ -152,7 +152,7 @@ impl Stack {
         };
 
         request.extensions_mut().insert(context);
-        let answer = within(deadline, self.handle(request)).await?;
+        let answer = within(deadline, self.handle(method, request)).await?;
         let response = match place {
             Some(place) => parts.answers.keep(place, answer?, LONGEST_MESSAGE).await?,
             None => answer?,
@@ -161,14 +161,29 @@ impl Stack {
     }
 
     /// The handler; a panic in it is a failure of this call alone.
-    async fn handle(&self, request: Request<Body>) -> Result<Response<Body>, Status> {
+    async fn handle(
+        &self,
+        method: &Method,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, Status> {
         let handled = AssertUnwindSafe(self.parts.routes.clone().oneshot(request)).catch_unwind();
         match handled.await {
+            Ok(Ok(response)) if is_unrouted(&response) => {
+                Err(Refusal::Unknown(method.path.to_string()).into())
+            }
             Ok(Ok(response)) => Ok(response),
             Ok(Err(never)) => match never {},
             Err(_) => Err(Refusal::Panicked.into()),
         }
     }
+}
+
+/// Whether the routes have no such RPC: a contract that is known, of a service that runs elsewhere.
+fn is_unrouted(response: &Response<Body>) -> bool {
+    response
+        .extensions()
+        .get::<Status>()
+        .is_some_and(|status| status.code() == Code::Unimplemented && status.message().is_empty())
 }
 
 async fn within<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> Result<T, Status> {
