@@ -1,12 +1,9 @@
 # The front door: `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run test bench format install
+.PHONY: help run test format install
 
 # Every service in one process, its data in ./data, the sample shop in it.
 SERVE = cargo run -- serve --data ./data --demo-shop
-
-# The benches of every crate, with a PostgreSQL server of their own.
-BENCH = cargo run --quiet -p store-testing -- cargo bench --workspace --benches
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -17,10 +14,6 @@ run: ## Build and serve the sample shop on 127.0.0.1:8080
 
 test: ## Check everything that must hold before a change lands
 	@scripts/test.sh
-
-bench: ## Measure, beside what it is measured against
-	@scripts/install.sh test
-	$(BENCH)
 
 format: ## Format the code and the contracts
 	@scripts/install.sh test
