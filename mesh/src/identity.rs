@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -14,6 +13,7 @@ use crate::caller::{Caller, DEFAULT_PROJECT, Principal};
 use crate::clock::Clock;
 use crate::failure::Refusal;
 use crate::service_token::{self, ServiceKey};
+use crate::signing;
 use crate::trust::Trust;
 
 /// Names the project of a caller without a credential: `tw_pub_` and the project's id. Not a secret.
@@ -168,7 +168,8 @@ impl Identity {
         let kid = header.kid.ok_or(Refusal::InvalidToken("it names no key"))?;
         let key =
             self.trust.key(&kid).await?.ok_or(Refusal::InvalidToken("its key is not known"))?;
-        let claims = decode(token, &key)?;
+        let claims: Claims = signing::claims(token, &key)
+            .ok_or(Refusal::InvalidToken("its signature or its claims are not right"))?;
         let (subject, session): (Arc<str>, Arc<str>) = (claims.sub.into(), claims.sid.into());
         let principal = match claims.kind {
             TokenKind::User => Principal::User { id: subject, session: Arc::clone(&session) },
@@ -189,17 +190,6 @@ impl Identity {
     fn now(&self) -> i64 {
         self.clock.now_micros() / 1_000_000
     }
-}
-
-/// The claims of a token whose signature is right; the time is checked at each use.
-fn decode(token: &str, key: &DecodingKey) -> Result<Claims, Refusal> {
-    let mut validation = Validation::new(Algorithm::EdDSA);
-    validation.validate_exp = false;
-    validation.validate_aud = false;
-    validation.required_spec_claims.clear();
-    jsonwebtoken::decode::<Claims>(token, key, &validation)
-        .map(|token| token.claims)
-        .map_err(|_| Refusal::InvalidToken("its signature or its claims are not right"))
 }
 
 fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {

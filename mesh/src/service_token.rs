@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use jsonwebtoken::DecodingKey;
 use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Refusal;
-use crate::signing::{MalformedKey, SigningKey};
+use crate::signing::{self, MalformedKey, SigningKey};
 
 /// Carries the token.
 pub(crate) const HEADER: &str = "tradewind-service";
@@ -106,7 +106,8 @@ impl ServiceKey {
         let claims = if let Some(claims) = self.checked.get(token) {
             claims
         } else {
-            let claims = self.verify(token)?;
+            let claims: Claims = signing::claims(token, &self.checking)
+                .ok_or(Refusal::InvalidToken("the service token's signature is not right"))?;
             self.checked.insert(token.to_owned(), claims.clone());
             claims
         };
@@ -117,17 +118,6 @@ impl ServiceKey {
             return Err(Refusal::InvalidToken("the service token has expired"));
         }
         Ok(claims.sub)
-    }
-
-    /// The claims of a token whose signature is right; the time is checked at each use.
-    fn verify(&self, token: &str) -> Result<Claims, Refusal> {
-        let mut validation = Validation::new(Algorithm::EdDSA);
-        validation.validate_exp = false;
-        validation.validate_aud = false;
-        validation.required_spec_claims.clear();
-        jsonwebtoken::decode::<Claims>(token, &self.checking, &validation)
-            .map(|token| token.claims)
-            .map_err(|_| Refusal::InvalidToken("the service token's signature is not right"))
     }
 }
 

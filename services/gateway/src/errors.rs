@@ -163,29 +163,6 @@ fn http_status_of_code(code: Code) -> StatusCode {
     }
 }
 
-/// The name of a code in `google.rpc.Code`.
-pub(crate) fn name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
-}
-
 #[derive(Serialize)]
 struct Envelope<'a> {
     error: Model<'a>,
@@ -203,7 +180,7 @@ struct Model<'a> {
 pub(crate) fn body(status: &Status) -> Bytes {
     let error = Model {
         code: http_status(status).as_u16(),
-        status: name(status.code()),
+        status: mesh::metrics::status_name(status.code()),
         message: status.message(),
         details: details::json(status),
     };
