@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use store_testing::{Engine, TestDatabase};
@@ -169,7 +170,16 @@ fn spawn(arguments: &[String]) -> Child {
         .unwrap()
 }
 
-/// An address that nothing listens on at the moment.
+/// An address that nothing listens on, and that no other test of this run is given. Its port is below
+/// those that outgoing connections take.
 async fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let place = std::process::id() * 97 + GIVEN.fetch_add(1, Ordering::Relaxed);
+        let port = u16::try_from(10_000 + place % 20_000).unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        if TcpListener::bind(address).await.is_ok() {
+            return address;
+        }
+    }
 }
