@@ -138,8 +138,9 @@ async fn far(directory: &TempDir, gateway: SocketAddr, common: &[String]) -> Vec
         let admin = free_address().await;
         let mut arguments = serve(directory.path(), admin);
         arguments.push(name.to_owned());
-        let listen = if name == "gateway" { "--listen" } else { "--mesh-listen" };
-        arguments.extend([listen.to_owned(), address.to_string()]);
+        let mesh = if name == "gateway" { free_address().await } else { address };
+        arguments.extend(["--mesh-listen".to_owned(), mesh.to_string()]);
+        arguments.extend(["--listen".to_owned(), address.to_string()]);
         arguments.extend(["--mesh-key".to_owned(), key.display().to_string()]);
         if name == "users" {
             arguments.extend(["--admin-email".to_owned(), "admin@example.com".to_owned()]);
