@@ -37,8 +37,15 @@ fn step() -> impl Strategy<Value = Step> {
 #[derive(Debug, Default)]
 struct Model {
     levels: [(i64, i64); 2],
-    /// Whether held, and what.
-    orders: HashMap<usize, (bool, [i64; 2])>,
+    orders: HashMap<usize, (Held, [i64; 2])>,
+}
+
+/// Where what an order reserved is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Held {
+    Here,
+    Left,
+    GivenBack,
 }
 
 impl Model {
@@ -51,25 +58,50 @@ impl Model {
     }
 
     fn reserve(&mut self, order: usize, lines: [i64; 2]) -> bool {
-        if let Some((_, held)) = self.orders.get(&order) {
-            return *held == lines;
+        if let Some((_, reserved)) = self.orders.get(&order) {
+            return *reserved == lines;
         }
         let enough = |at: usize| self.levels[at].0 - self.levels[at].1 >= lines[at];
         let fits = enough(0) && enough(1);
         if fits {
             (0..2).for_each(|at| self.levels[at].1 += lines[at]);
-            self.orders.insert(order, (true, lines));
+            self.orders.insert(order, (Held::Here, lines));
         }
         fits
     }
 
-    fn end(&mut self, order: usize, leaves: bool) {
-        let Some((held @ true, lines)) = self.orders.get_mut(&order) else { return };
-        *held = false;
+    /// What is held leaves; what left or came back stays where it is.
+    fn commit(&mut self, order: usize) {
+        let Some((held @ Held::Here, lines)) = self.orders.get_mut(&order) else { return };
+        *held = Held::Left;
         for ((on_hand, reserved), quantity) in self.levels.iter_mut().zip(lines) {
+            *on_hand -= *quantity;
             *reserved -= *quantity;
-            *on_hand -= if leaves { *quantity } else { 0 };
         }
+    }
+
+    /// What is held is free again, and what has left comes back.
+    fn release(&mut self, order: usize) {
+        let Some((held, lines)) = self.orders.get_mut(&order) else { return };
+        for ((on_hand, reserved), quantity) in self.levels.iter_mut().zip(lines) {
+            match held {
+                Held::Here => *reserved -= *quantity,
+                Held::Left => *on_hand += *quantity,
+                Held::GivenBack => {}
+            }
+        }
+        *held = Held::GivenBack;
+    }
+
+    /// What is still held is free again.
+    fn expire(&mut self) {
+        let held: Vec<_> = self
+            .orders
+            .iter()
+            .filter(|(_, (held, _))| *held == Held::Here)
+            .map(|(at, _)| *at)
+            .collect();
+        held.into_iter().for_each(|order| self.release(order));
     }
 }
 
@@ -87,19 +119,19 @@ async fn take(shop: &Shop, variants: &[String; 2], model: &mut Model, step: &Ste
         }
         Step::Commit(order) => {
             let request = CommitReservationRequest { order_id: order_id(order) };
-            // Refused when it was given back before; then nothing changes here either.
+            // Refused when there is none or it was given back; then nothing changes here either.
             let _ = shop.stock().commit_reservation(request).await;
-            model.end(*order, true);
+            model.commit(*order);
         }
         Step::Release(order) => {
             let request = ReleaseReservationRequest { order_id: order_id(order) };
             let _ = shop.stock().release_reservation(request).await;
-            model.end(*order, false);
+            model.release(*order);
         }
         Step::Expire => {
             shop.harness.clock.advance(Duration::from_secs(901));
             shop.harness.settle().await;
-            (0..5).for_each(|order| model.end(order, false));
+            model.expire();
         }
     }
 }
