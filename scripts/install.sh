@@ -66,13 +66,23 @@ check_rust() {
   fi
 }
 
-# The pinned buf, from the lock file; npm is asked only when the lock file is newer.
-install_buf() {
-  local lock=scripts/buf/package-lock.json installed=scripts/buf/node_modules/.package-lock.json
-  [ -x scripts/buf/node_modules/.bin/buf ] && [ ! "$lock" -nt "$installed" ] && return
-  echo "installing buf"
-  npm ci --prefix scripts/buf --no-audit --no-fund --loglevel=error
+# What a lock file pins; npm is asked only when the lock file is newer.
+install_locked() {
+  local folder=$1
+  local lock=$folder/package-lock.json installed=$folder/node_modules/.package-lock.json
+  [ -f "$installed" ] && [ ! "$lock" -nt "$installed" ] && return
+  echo "installing what $lock names"
+  npm ci --prefix "$folder" --no-audit --no-fund --loglevel=error
   touch "$installed"
+}
+
+check_node() {
+  local major
+  major=$(node --print 'process.versions.node.split(".")[0]')
+  if [ "$major" -lt 20 ]; then
+    echo "tradewind: the SDK needs Node 20 or newer; here is $(node --version)." >&2
+    exit 1
+  fi
 }
 
 case "${1:-}" in
@@ -95,10 +105,13 @@ if [ "$1" = test ]; then
   need git git
   need node nodejs
   need npm npm
+  need chromium chromium
 fi
 
 install_packages
 check_rust
 if [ "$1" = test ]; then
-  install_buf
+  check_node
+  install_locked scripts/buf
+  install_locked clients/typescript
 fi

@@ -58,6 +58,7 @@ stage contracts scripts/contracts.sh
 stage clippy cargo clippy --quiet --workspace --all-targets -- -D warnings
 stage docs docs
 stage tests tests
+stage sdk scripts/sdk.sh
 summary
 echo
 echo "All of it holds, in $(elapsed "$begun") s."
