@@ -1,6 +1,6 @@
 // What a call is given on its way: a token, a key, a deadline, and another try.
 import type { DescMessage, DescMethod } from "@bufbuild/protobuf";
-import { Code, ConnectError, type Transport, type UnaryResponse } from "@connectrpc/connect";
+import type { Transport, UnaryResponse } from "@connectrpc/connect";
 import { failedFor, unreachable } from "./failure.js";
 import { type Tokens, TokensSchema, UsersService } from "./gen/tradewind/users/v1/users_service_pb.js";
 import { KEY_HEADER, newKey } from "./idempotency.js";
@@ -58,8 +58,8 @@ async function repeated<T>(attempt: () => Promise<T>, { again, until, signal, pa
       const failed = unreachable(error);
       const wait = again ? waitAfter(failed, count, pace.random) : undefined;
       if (wait === undefined || (until !== undefined && pace.now() + wait >= until)) throw failed;
+      // A caller who gives up meanwhile ends the wait, and the next attempt fails as cancelled.
       await pace.wait(wait, signal);
-      if (signal?.aborted === true) throw ConnectError.from(signal.reason, Code.Canceled);
     }
   }
 }

@@ -18,7 +18,7 @@ const ARGUMENTS = [
 
 /** The browser, with a new and empty profile. */
 export function startBrowser(): Promise<Browser> {
-  const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
+  const executablePath = process.env["CHROMIUM"] || "/usr/bin/chromium";
   return chromium.launch({ executablePath, args: ARGUMENTS, headless: true });
 }
 

@@ -81,5 +81,6 @@ function expectPurchase({ found, total, ...story }: Story): void {
     noCity: { code: "INVALID_REQUEST", fields: ["shipping_address.city"] },
     traced: true,
     lost: "ORDER_NOT_FOUND",
+    renewed: [true, true],
   });
 }

@@ -1,5 +1,6 @@
 // One purchase as a shop makes it, from search to paid order. It runs wherever the SDK does, so it uses
 // nothing else, and tells what it saw for the test to judge.
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import {
   connectTradewind,
   failureOf,
@@ -8,6 +9,9 @@ import {
   type Order,
   Order_State,
   Payment_State,
+  type Tokens,
+  tokensInMemory,
+  type TokenStore,
   type Tradewind,
   watchNotifications,
   withKey,
@@ -27,6 +31,7 @@ export interface Story {
   readonly noCity: { readonly code: string; readonly fields: readonly string[] };
   readonly traced: boolean;
   readonly lost: string;
+  readonly renewed: readonly boolean[];
 }
 
 const address = { recipient: "Ada", lines: ["Quay 7"], city: "Hamburg", countryCode: "DE" };
@@ -34,7 +39,8 @@ const email = "ada@example.com";
 
 /** Buys two shirts: the first card is declined, the second is taken. */
 export async function journey(baseUrl: string, protocol: "connect" | "grpc-web"): Promise<Story> {
-  const shop = connectTradewind({ baseUrl, protocol });
+  const tokens = tokensInMemory();
+  const shop = connectTradewind({ baseUrl, protocol, tokens });
   await shop.users.startGuestSession({});
   const news = await listen(shop);
 
@@ -57,6 +63,10 @@ export async function journey(baseUrl: string, protocol: "connect" | "grpc-web")
   const paidAgain = await shop.orders.payOrder({ id, paymentMethod: "sim_ok" }, once);
   const read = await shop.orders.getOrder({ id });
   const lost = await refusal(shop.orders.getOrder({ id: "ord_none" }));
+  const renewed = [
+    await renews(shop, tokens, { expireTime: timestampFromMs(0) }),
+    await renews(shop, tokens, { accessToken: "not a token" }),
+  ];
 
   return {
     found: products[0]?.title ?? "",
@@ -75,6 +85,7 @@ export async function journey(baseUrl: string, protocol: "connect" | "grpc-web")
     noCity: { code: noCity.reason, fields: noCity.fields.map((it) => it.field) },
     traced: /^[0-9a-f]{32}$/.test(tooMany.traceId ?? ""),
     lost: lost.reason,
+    renewed,
   };
 }
 
@@ -95,6 +106,16 @@ async function listen(shop: Tradewind): Promise<{ both: Promise<string[]> }> {
   // Whichever is first: a watch that fails never opens.
   await Promise.race([opened, both]);
   return { both };
+}
+
+/** Whether a call goes on in the same session, with new tokens, once the ones it has are spoilt. */
+async function renews(shop: Tradewind, store: TokenStore, spoilt: Partial<Tokens>): Promise<boolean> {
+  const before = await store.load();
+  if (before === undefined) return false;
+  await store.save({ ...before, ...spoilt });
+  await shop.cart.getCart({});
+  const after = await store.load();
+  return after?.subject === before.subject && after.refreshToken !== before.refreshToken;
 }
 
 async function refusal(call: Promise<unknown>) {
