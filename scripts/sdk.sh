@@ -4,5 +4,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cargo run --quiet --example descriptors >target/contracts.binpb
+# The tests of the workspace leave it there. Built by itself it has other features, and all of it is compiled again.
 [ -x target/debug/tradewind ] || cargo build --quiet -p node
 CHROMIUM=$(command -v chromium) npm --prefix clients/typescript --silent test

@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { type Money, MoneySchema } from "./gen/tradewind/money/v1/money_pb.js";
 
-/** Currencies whose minor unit is not a hundredth (ISO 4217, 2026); `Intl` follows usage instead, and differs for some. */
+/** Currencies whose minor unit is not a hundredth (ISO 4217, 2026). `Intl` follows usage, and differs for some. */
 const DECIMALS: ReadonlyMap<string, number> = new Map([
   ...codes(0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"),
   ...codes(3, "BHD IQD JOD KWD LYD OMR TND"),
@@ -33,7 +33,8 @@ export function fromDecimal(text: string, currencyCode: string): Money {
   const decimals = decimalsOf(currencyCode);
   const [, sign, whole, fraction = ""] = /^(-?)(\d+)(?:\.(\d+))?$/.exec(text) ?? [];
   if (whole === undefined || /[^0]/.test(fraction.slice(decimals))) {
-    throw new RangeError(`\`${text}\` is not an amount of ${currencyCode}: digits, and at most ${decimals} decimals after a point`);
+    const wanted = `digits, and at most ${decimals} decimals after a point`;
+    throw new RangeError(`\`${text}\` is not an amount of ${currencyCode}: ${wanted}`);
   }
   const minor = BigInt(whole + fraction.slice(0, decimals).padEnd(decimals, "0"));
   return create(MoneySchema, { currencyCode, minor: sign === "-" ? -minor : minor });

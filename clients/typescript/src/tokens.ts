@@ -30,7 +30,10 @@ export function tokensInMemory(tokens?: Tokens): TokenStore {
  * Keeps tokens in a browser's `localStorage` or `sessionStorage`, shared by the tabs of a page. Whoever runs a
  * script in the page can read them there.
  */
-export function tokensIn(storage: Pick<Storage, "getItem" | "setItem" | "removeItem">, name = "tradewind.tokens"): TokenStore {
+export function tokensIn(
+  storage: Pick<Storage, "getItem" | "setItem" | "removeItem">,
+  name = "tradewind.tokens",
+): TokenStore {
   return {
     load: () => parse(storage.getItem(name)),
     save: (tokens) => {

@@ -18,7 +18,9 @@ suite("a purchase from search to paid order", { timeout: 120_000 }, () => {
   before(async () => {
     pages = await startPages();
     origin = `http://127.0.0.1:${pages.port}`;
-    [mesh, browser] = await Promise.all([startMesh([origin]), startBrowser()]);
+    // One after the other: what has started must be known when what follows does not.
+    mesh = await startMesh([origin]);
+    browser = await startBrowser();
     pages.scripts.set("/journey.js", await bundle("journey.js"));
   });
 
