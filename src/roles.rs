@@ -14,7 +14,7 @@ const MERCHANT: &[&str] = &[
     "projects.write",
 ];
 /// What an administrator may do besides.
-const ADMIN: &[&str] = &["carts.read", "users.manage", "users.read"];
+const ADMIN: &[&str] = &["audit.read", "carts.read", "users.manage", "users.read"];
 /// What support may see.
 const SUPPORT: &[&str] = &[
     "carts.read",

@@ -111,6 +111,9 @@ pub enum Refusal {
     /// Events for a service that does not run here.
     #[error("no service `{0}` consumes events here")]
     NoConsumer(String),
+    /// A service that there is not.
+    #[error("there is no service `{0}` that keeps records")]
+    UnknownService(String),
     /// The handler panicked.
     #[error("internal error")]
     Panicked,
@@ -141,6 +144,7 @@ impl Failure for Refusal {
             Self::TransactionOpen => (Code::Internal, "TRANSACTION_OPEN"),
             Self::Unavailable(_) => (Code::Unavailable, "UNAVAILABLE"),
             Self::NoConsumer(_) => (Code::Unavailable, "NO_CONSUMER"),
+            Self::UnknownService(_) => (Code::NotFound, "UNKNOWN_SERVICE"),
             Self::Panicked => (Code::Internal, "PANIC"),
             Self::Draining => (Code::Unavailable, "DRAINING"),
             Self::TooLarge(_) => (Code::ResourceExhausted, "MESSAGE_TOO_LARGE"),
@@ -153,6 +157,9 @@ impl Failure for Refusal {
                 metadata: vec![("permission".into(), permission.clone())],
                 ..Detail::default()
             },
+            Self::UnknownService(_) => {
+                Detail { fields: vec![("service".into(), self.to_string())], ..Detail::default() }
+            }
             Self::RateLimited(after) => Detail { retry_after: Some(*after), ..Detail::default() },
             _ => Detail::default(),
         }

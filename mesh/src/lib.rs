@@ -7,6 +7,7 @@
 
 mod access;
 pub mod admin;
+mod audit;
 pub mod bus;
 pub mod caller;
 pub mod changes;
@@ -35,6 +36,7 @@ pub mod trace;
 pub mod trust;
 
 pub use access::IDEMPOTENCY_KEY;
+pub use audit::Auditor;
 pub use bus::{Bus, Consumer};
 pub use caller::{Caller, Principal};
 pub use changes::Changes;

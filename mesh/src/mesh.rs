@@ -5,12 +5,14 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use contract::grpc::health::v1::health_server::HealthServer;
+use contract::mesh::v1::audit_service_server::AuditServiceServer;
 use contract::mesh::v1::events_service_server::EventsServiceServer;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 use tonic::transport::Endpoint;
 
+use crate::audit::{Auditors, Audits};
 use crate::bus::Bus;
 use crate::caller::Caller;
 use crate::changes::Changes;
@@ -93,6 +95,7 @@ struct Parts {
     health: HealthState,
     stack: Arc<OnceLock<Stack>>,
     consumers: Arc<OnceLock<Consumers>>,
+    auditors: Arc<OnceLock<Auditors>>,
     subscriptions: Subscriptions,
     channels: RwLock<HashMap<&'static str, Channel>>,
 }
@@ -132,6 +135,7 @@ impl Mesh {
                 health: HealthState::default(),
                 stack: Arc::default(),
                 consumers: Arc::default(),
+                auditors: Arc::default(),
                 subscriptions: config.subscriptions,
                 channels: RwLock::default(),
             }),
@@ -182,14 +186,18 @@ impl Mesh {
         routes.add_service(HealthServer::new(self.parts.health.clone()));
         let consumers = Arc::clone(&self.parts.consumers);
         routes.add_service(EventsServiceServer::new(Deliveries { consumers }));
+        routes.add_service(AuditServiceServer::new(self.audits()));
         let mut names = Vec::new();
         let mut routers = Vec::new();
-        let mut consumers = Consumers::new();
+        let (mut consumers, mut auditors) = (Consumers::new(), Auditors::new());
         for service in services {
             names.extend(service.contracts);
             routers.push(service.routes.routes());
             if let Some(consumer) = service.consumer {
                 consumers.insert(service.name, consumer);
+            }
+            if let Some(auditor) = service.auditor {
+                auditors.insert(service.name, auditor);
             }
             for work in service.background {
                 tracker.spawn(work(stop.child_token()));
@@ -198,6 +206,7 @@ impl Mesh {
         let routes = self.reflected(routes)?.routes();
         let routes = merge(routes, routers);
         let _ = self.parts.consumers.set(consumers);
+        let _ = self.parts.auditors.set(auditors);
         let _ = self.parts.stack.set(self.stack(routes));
         self.parts.health.serve(names);
         tracker.spawn(self.clone().housekeep(stop.child_token()));
@@ -241,6 +250,17 @@ impl Mesh {
 
     pub(crate) fn answering(&self) -> Option<&Stack> {
         self.parts.stack.get()
+    }
+
+    fn audits(&self) -> Audits {
+        let mesh = self.clone();
+        Audits {
+            here: Arc::clone(&self.parts.auditors),
+            elsewhere: Arc::new(move |service| {
+                let (service, _) = mesh.parts.elsewhere.get_key_value(service)?;
+                Some(mesh.peer(mesh.parts.process, service))
+            }),
+        }
     }
 
     fn credentials(&self) -> Credentials {

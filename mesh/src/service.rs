@@ -12,6 +12,7 @@ use tonic::server::NamedService;
 use tonic::service::RoutesBuilder;
 use tower::Service as TowerService;
 
+use crate::audit::Auditor;
 use crate::bus::Consumer;
 
 /// Work that a service does besides answering; it ends when the token is cancelled.
@@ -23,6 +24,7 @@ pub struct Service {
     pub(crate) contracts: Vec<&'static str>,
     pub(crate) routes: RoutesBuilder,
     pub(crate) consumer: Option<Arc<dyn Consumer>>,
+    pub(crate) auditor: Option<Arc<dyn Auditor>>,
     pub(crate) background: Vec<Background>,
 }
 
@@ -35,6 +37,7 @@ impl Service {
             contracts: Vec::new(),
             routes: RoutesBuilder::default(),
             consumer: None,
+            auditor: None,
             background: Vec::new(),
         }
     }
@@ -63,6 +66,13 @@ impl Service {
     #[must_use]
     pub fn consume(mut self, consumer: impl Consumer) -> Self {
         self.consumer = Some(Arc::new(consumer));
+        self
+    }
+
+    /// Tells who changed what in it.
+    #[must_use]
+    pub fn audited_by(mut self, auditor: impl Auditor) -> Self {
+        self.auditor = Some(Arc::new(auditor));
         self
     }
 

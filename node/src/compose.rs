@@ -96,10 +96,11 @@ pub(crate) fn subscriptions() -> Subscriptions {
 
 /// The service of the mesh that answers a contract: `tradewind.orders.v1.OrdersService` is of `orders`.
 pub(crate) fn noun_of(contract: &str) -> Option<Noun> {
-    match contract.split('.').next()? {
-        "tradewind" => contract.split('.').nth(1)?.parse().ok(),
-        // Health and reflection are this process's own.
-        "grpc" => Some(Noun::Gateway),
+    let mut segments = contract.split('.');
+    match (segments.next()?, segments.next()?) {
+        // The mesh's own contracts, health and reflection are answered by this very process.
+        ("tradewind", "mesh") | ("grpc", _) => Some(Noun::Gateway),
+        ("tradewind", noun) => noun.parse().ok(),
         _ => None,
     }
 }
@@ -135,7 +136,8 @@ pub(crate) async fn service(noun: Noun, parts: &Parts) -> Result<Option<Service>
     .await?;
     let mesh = &parts.mesh;
     let faults = parts.faults.clone();
-    Ok(match noun {
+    let auditor = store.clone();
+    let service = match noun {
         Noun::Gateway => None,
         Noun::Users => Some(users::service(parts.users.clone(), store, mesh)),
         Noun::Catalog => {
@@ -152,5 +154,6 @@ pub(crate) async fn service(noun: Noun, parts: &Parts) -> Result<Option<Service>
         Noun::Notifications => {
             Some(notifications::service(parts.notifications.clone(), store, mesh))
         }
-    })
+    };
+    Ok(service.map(|service| service.audited_by(auditor)))
 }

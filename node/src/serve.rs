@@ -249,7 +249,7 @@ fn edge(mesh: &Mesh, allowed_origins: Vec<String>) -> Result<Gateway> {
     };
     let channel =
         move |contract: &str| compose::noun_of(contract).map(|noun| channels.channel(noun.name()));
-    Ok(Gateway::new(tradewind::DESCRIPTORS, channel, options)?)
+    Ok(Gateway::new(&[contract::DESCRIPTORS, tradewind::DESCRIPTORS], channel, options)?)
 }
 
 async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener> {

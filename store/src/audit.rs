@@ -1,25 +1,19 @@
 //! Who changed what: a record of every write of a resource, in its transaction.
 
+use async_trait::async_trait;
 use contract::Resource;
+use contract::mesh::v1::audit_record::Kind;
+use contract::mesh::v1::{AuditRecord, ListAuditRecordsRequest, ListAuditRecordsResponse};
 use mesh::clock::timestamp;
-use mesh::{Context, Principal};
-use prost_types::Timestamp;
+use mesh::{Auditor, Context, Principal, Status};
 
 use crate::error::Error;
-use crate::list::{Page, page_size};
+use crate::list::page_size;
 use crate::resources::MOST_ROWS;
 use crate::statement::{Bind, Draft, Row, Statement};
 use crate::store::{Store, deadline};
 use crate::table;
 use crate::tx::Tx;
-
-/// What happened to a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Create,
-    Update,
-    Delete,
-}
 
 /// A change that this transaction has made.
 #[derive(Debug)]
@@ -30,42 +24,15 @@ pub(crate) struct Change {
     columns: String,
 }
 
-/// Which audit records to list.
-#[derive(Debug, Clone, Default)]
-pub struct AuditQuery {
-    /// The full name of a resource's message; empty for all.
-    pub resource: String,
-    /// The id of a row; empty for all.
-    pub id: String,
-    /// At most so many; 0 means 50.
-    pub page_size: i32,
-    /// Where the page before ended.
-    pub page_token: String,
-}
-
-/// One write of one row.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AuditRecord {
-    /// Such as `aud_01j…`.
-    pub id: String,
-    /// The full name of the resource's message.
-    pub resource: String,
-    /// The id of the row.
-    pub resource_id: String,
-    /// `CREATE`, `UPDATE` or `DELETE`.
-    pub kind: String,
-    /// The columns that an update changed.
-    pub columns: Vec<String>,
-    /// Who did it.
-    pub actor: String,
-    /// The customer for whom a service did it; empty for nobody.
-    pub on_behalf: String,
-    /// By which call or task.
-    pub method: String,
-    /// In which trace; empty when none is kept.
-    pub trace_id: String,
-    /// When.
-    pub create_time: Timestamp,
+#[async_trait]
+impl Auditor for Store {
+    async fn records(
+        &self,
+        context: &Context,
+        asked: &ListAuditRecordsRequest,
+    ) -> Result<ListAuditRecordsResponse, Status> {
+        Ok(self.audit(context, asked).await?)
+    }
 }
 
 impl Store {
@@ -73,15 +40,15 @@ impl Store {
     pub async fn audit(
         &self,
         context: &Context,
-        query: AuditQuery,
-    ) -> Result<Page<AuditRecord>, Error> {
-        let size = page_size(query.page_size)?;
+        asked: &ListAuditRecordsRequest,
+    ) -> Result<ListAuditRecordsResponse, Error> {
+        let size = page_size(asked.page_size)?;
         let project = context.caller.project().value();
         let mut sql = Draft::new("SELECT * FROM store_audit WHERE project = $1", vec![project]);
         let filters = [
-            ("resource = ", query.resource),
-            ("resource_id = ", query.id),
-            ("id < ", query.page_token),
+            ("resource = ", &asked.resource),
+            ("resource_id = ", &asked.resource_id),
+            ("id < ", &asked.page_token),
         ];
         for (condition, value) in filters {
             if !value.is_empty() {
@@ -92,28 +59,29 @@ impl Store {
         sql.push(" ORDER BY id DESC LIMIT ");
         sql.bind((i64::from(size) + 1).value());
         let rows = self.fetch(sql.finish(), deadline(context)).await?;
-        let mut items = rows.iter().map(record).collect::<Result<Vec<_>, _>>()?;
-        let more = items.len() > usize::from(size);
-        items.truncate(size.into());
-        let last = items.last().filter(|_| more);
+        let mut records = rows.iter().map(record).collect::<Result<Vec<_>, _>>()?;
+        let more = records.len() > usize::from(size);
+        records.truncate(size.into());
+        let last = records.last().filter(|_| more);
         let next_page_token = last.map(|last| last.id.clone()).unwrap_or_default();
-        Ok(Page { items, next_page_token })
+        Ok(ListAuditRecordsResponse { records, next_page_token })
     }
 }
 
 fn record(row: &Row) -> Result<AuditRecord, Error> {
     let columns: String = row.get("columns")?;
+    let kind = format!("KIND_{}", row.get::<String>("kind")?);
     Ok(AuditRecord {
         id: row.get("id")?,
         resource: row.get("resource")?,
         resource_id: row.get("resource_id")?,
-        kind: row.get("kind")?,
+        kind: Kind::from_str_name(&kind).unwrap_or_default().into(),
         columns: columns.split(',').filter(|it| !it.is_empty()).map(str::to_owned).collect(),
         actor: row.get("actor")?,
         on_behalf: row.get("on_behalf")?,
         method: row.get("method")?,
         trace_id: row.get("trace_id")?,
-        create_time: timestamp(row.get("create_time")?),
+        create_time: Some(timestamp(row.get("create_time")?)),
     })
 }
 
@@ -153,16 +121,11 @@ impl Tx {
         let sql = format!("{sql}{}", table::placeholders(changes.len(), 11));
         let mut statement = Statement::new(sql).bind(caller.project());
         for change in changes {
-            let kind = match change.kind {
-                Kind::Create => "CREATE",
-                Kind::Update => "UPDATE",
-                Kind::Delete => "DELETE",
-            };
             statement = statement
                 .bind(self.store.inner.ids.next("aud"))
                 .bind(change.resource)
                 .bind(&change.id)
-                .bind(kind)
+                .bind(change.kind.as_str_name().trim_start_matches("KIND_"))
                 .bind(&change.columns)
                 .bind(caller.actor())
                 .bind(on_behalf)

@@ -51,7 +51,6 @@ mod table;
 mod tasks;
 mod tx;
 
-pub use audit::{AuditQuery, AuditRecord};
 pub use consumer::Consumer;
 pub use database::{DEFAULT_CONNECTIONS, Database};
 pub use error::{Error, UnscopedStatement};

@@ -2,9 +2,9 @@
 
 use std::any::TypeId;
 
+use contract::mesh::v1::audit_record::Kind;
 use contract::{Resource, Stamp, Value};
 
-use crate::audit::Kind;
 use crate::error::Error;
 use crate::list::{self, List, Page};
 use crate::query::{Select, Source};

@@ -132,16 +132,20 @@ impl fmt::Debug for Gateway {
 }
 
 impl Gateway {
-    /// A gateway to the services of a `google.protobuf.FileDescriptorSet`, encoded with its options.
+    /// A gateway to the services of encoded `google.protobuf.FileDescriptorSet`s, each with its options
+    /// and imports; a file that stands in several is read once.
     ///
     /// `channels` gives the way to a service by its full proto name, such as
     /// `tradewind.catalog.v1.CatalogService`; it is asked at every call.
     pub fn new(
-        descriptors: &[u8],
+        descriptors: &[&[u8]],
         channels: impl Fn(&str) -> Option<Channel> + Send + Sync + 'static,
         options: Options,
     ) -> Result<Self, Error> {
-        let pool = DescriptorPool::decode(descriptors)?;
+        let mut pool = DescriptorPool::new();
+        for set in descriptors {
+            pool.decode_file_descriptor_set(*set)?;
+        }
         let edge = Edge::new(&pool, Box::new(channels), options)?;
         Ok(Self { edge: Arc::new(edge) })
     }

@@ -1,10 +1,12 @@
 //! Resources: what goes in comes out, for whom it belongs to.
 
+use contract::mesh::v1::audit_record::Kind;
+use contract::mesh::v1::{AuditRecord, ListAuditRecordsRequest};
 use contract::money::v1::Money;
 use mesh::clock::timestamp;
 use mesh::{Code, Failure, Principal};
 use std::time::Duration;
-use store::{AuditQuery, Error, List};
+use store::{Error, List};
 use store_testing::Engine;
 
 use crate::notes::{Label, Note, label};
@@ -285,25 +287,24 @@ async fn every_write_leaves_a_record_of_who_did_it() {
         rolled_back.insert(full("ann")).await.unwrap();
         drop(rolled_back);
 
-        let query = AuditQuery {
+        let asked = ListAuditRecordsRequest {
             resource: "notes.v1.Note".into(),
-            id: id.clone(),
-            ..AuditQuery::default()
+            resource_id: id.clone(),
+            page_size: 2,
+            ..ListAuditRecordsRequest::default()
         };
-        let records =
-            store.audit(&ann, AuditQuery { page_size: 2, ..query.clone() }).await.unwrap();
-        let kinds: Vec<_> = records.items.iter().map(|record| record.kind.as_str()).collect();
-        assert_eq!(kinds, ["DELETE", "UPDATE"], "{engine:?}");
-        assert_eq!(records.items[1].columns, ["rank", "score"]);
-        assert_eq!(records.items[1].actor, "ann");
-        assert_eq!(records.items[1].method, "/notes.v1.Notes/Do");
-        let rest = AuditQuery { page_token: records.next_page_token, ..query };
-        let rest = store.audit(&ann, rest).await.unwrap();
-        assert_eq!(rest.items.len(), 1, "{engine:?}");
-        assert_eq!((rest.items[0].kind.as_str(), rest.next_page_token.as_str()), ("CREATE", ""));
-        assert!(
-            store.audit(&service("other"), AuditQuery::default()).await.unwrap().items.is_empty()
-        );
+        let latest = store.audit(&ann, &asked).await.unwrap();
+        let kinds: Vec<_> = latest.records.iter().map(AuditRecord::kind).collect();
+        assert_eq!(kinds, [Kind::Delete, Kind::Update], "{engine:?}");
+        assert_eq!(latest.records[1].columns, ["rank", "score"]);
+        assert_eq!(latest.records[1].actor, "ann");
+        assert_eq!(latest.records[1].method, "/notes.v1.Notes/Do");
+        let asked = ListAuditRecordsRequest { page_token: latest.next_page_token, ..asked };
+        let rest = store.audit(&ann, &asked).await.unwrap();
+        let kinds: Vec<_> = rest.records.iter().map(AuditRecord::kind).collect();
+        assert_eq!((kinds.as_slice(), rest.next_page_token.as_str()), (&[Kind::Create][..], ""));
+        let of_others = store.audit(&service("other"), &ListAuditRecordsRequest::default()).await;
+        assert_eq!(of_others.unwrap().records, []);
     }
 }
 

@@ -15,7 +15,7 @@ fn refused(rpcs: &str) -> String {
     );
     std::fs::write(folder.0.join("wrong.proto"), text).unwrap();
     let descriptors = compile_in(&folder.0, "wrong.proto");
-    Gateway::new(&descriptors, |_| None, Options::default()).unwrap_err().to_string()
+    Gateway::new(&[&descriptors], |_| None, Options::default()).unwrap_err().to_string()
 }
 
 struct Folder(std::path::PathBuf);
@@ -77,7 +77,7 @@ fn a_mapping_that_is_wrong_is_told_with_its_rpc() {
 
 #[test]
 fn bytes_that_are_no_descriptors_are_refused() {
-    let error = Gateway::new(b"nope", |_| None, Options::default()).unwrap_err();
+    let error = Gateway::new(&[b"nope"], |_| None, Options::default()).unwrap_err();
 
     assert!(matches!(error, Error::Descriptors(_)));
 }

@@ -113,7 +113,7 @@ pub(crate) fn shop() -> Gateway {
     let channels = move |service: &str| {
         (service == "tradewind.catalog.v1.CatalogService").then(|| channel.clone())
     };
-    Gateway::new(tradewind::DESCRIPTORS, channels, Options::default()).unwrap()
+    Gateway::new(&[tradewind::DESCRIPTORS], channels, Options::default()).unwrap()
 }
 
 /// The gateway to a service that answers what it is asked.
@@ -126,7 +126,7 @@ pub(crate) fn parrot_with(options: Options) -> Gateway {
     let channel = echo::channel(DescriptorPool::decode(descriptors.as_slice()).unwrap());
     let channels =
         move |service: &str| (service != "test.v1.AbsentService").then(|| channel.clone());
-    Gateway::new(&descriptors, channels, options).unwrap()
+    Gateway::new(&[&descriptors], channels, options).unwrap()
 }
 
 /// Descriptors of a contract in the tests' own folder.
