@@ -3,7 +3,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-cargo run --quiet --example descriptors >target/contracts.binpb
-# The tests of the workspace leave it there. Built by itself it has other features, and all of it is compiled again.
-[ -x target/debug/tradewind ] || cargo build --quiet -p node
+# For the whole workspace, as its tests are built: by themselves these two would have other features.
+cargo build --quiet --workspace --example descriptors
+target/debug/examples/descriptors >target/contracts.binpb
+cargo test --quiet --workspace --test mesh --no-run
 CHROMIUM=$(command -v chromium) npm --prefix clients/typescript --silent test

@@ -56,10 +56,10 @@ function generate() {
   if (status !== 0) process.exit(status ?? 1);
 }
 
-/** Whatever is generated, under one name: two messages of one name would not compile. */
+/** Whatever is generated but the policies of RPCs, under one name: two messages of one name would not compile. */
 function index() {
   const files = readdirSync(path("src/gen/tradewind"), { recursive: true });
-  const modules = files.filter((file) => file.endsWith("_pb.ts") && !file.startsWith("mesh")).sort();
+  const modules = files.filter((file) => file.endsWith("_pb.ts") && file !== "mesh/v1/rpc_pb.ts").sort();
   const lines = modules.map((file) => `export * from "./tradewind/${file.replace(/\.ts$/, ".js")}";\n`);
   writeFileSync(path("src/gen/index.ts"), lines.join(""));
 }

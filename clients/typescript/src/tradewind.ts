@@ -2,6 +2,7 @@
 import { createClient, type Client, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
 import {
+  AuditService,
   CartService,
   CatalogService,
   LedgerService,
@@ -45,6 +46,7 @@ export interface Tradewind {
   readonly payments: Client<typeof PaymentsService>;
   readonly ledger: Client<typeof LedgerService>;
   readonly notifications: Client<typeof NotificationsService>;
+  readonly audit: Client<typeof AuditService>;
   /** For clients of contracts of your own that the same gateway answers. */
   readonly transport: Transport;
 }
@@ -69,6 +71,7 @@ export function connectTradewind(options: TradewindOptions): Tradewind {
     payments: createClient(PaymentsService, transport),
     ledger: createClient(LedgerService, transport),
     notifications: createClient(NotificationsService, transport),
+    audit: createClient(AuditService, transport),
     transport,
   };
 }
