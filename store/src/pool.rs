@@ -18,6 +18,8 @@ use crate::error::Error;
 const SETTLE_WITHIN: Duration = Duration::from_secs(5);
 /// A connection that has been idle for longer is asked whether it still lives.
 const PING_AFTER: Duration = Duration::from_secs(30);
+/// How long a new connection keeps the plans of its statements, and how long an old one does.
+const PLANS_KEPT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(5));
 
 /// The two databases that one SQL text serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +50,7 @@ pub(crate) struct Pool {
 struct Idle {
     connection: AnyConnection,
     schema: &'static str,
+    plans: Plans,
     since: Instant,
 }
 
@@ -56,8 +59,22 @@ struct Idle {
 pub(crate) struct Held {
     pub(crate) connection: AnyConnection,
     schema: &'static str,
+    plans: Plans,
     // Dropped last: the budget counts a connection until it is idle or closed.
     _permit: OwnedSemaphorePermit,
+}
+
+/// Since when and for how long a connection keeps the plans of its prepared statements.
+#[derive(Debug, Clone, Copy)]
+struct Plans {
+    since: Instant,
+    kept: Duration,
+}
+
+impl Plans {
+    fn new() -> Self {
+        Self { since: Instant::now(), kept: PLANS_KEPT.0 }
+    }
 }
 
 /// What has to happen before a connection can serve another.
@@ -98,12 +115,15 @@ impl Pool {
             Some(idle) => self.revive(idle).await,
             None => None,
         };
-        let (connection, found) = match idle {
-            Some(idle) => (idle.connection, idle.schema),
-            None => (timeout_at(deadline, self.connect()).await.map_err(|_| Error::Busy)??, ""),
+        let (connection, found, plans) = if let Some(idle) = idle {
+            (idle.connection, idle.schema, idle.plans)
+        } else {
+            let made = timeout_at(deadline, self.connect()).await.map_err(|_| Error::Busy)??;
+            (made, "", Plans::new())
         };
-        let mut held = Held { connection, schema: found, _permit: permit };
+        let mut held = Held { connection, schema: found, plans, _permit: permit };
         self.enter(&mut held, schema).await?;
+        self.plan_anew(&mut held).await?;
         Ok(held)
     }
 
@@ -151,11 +171,25 @@ impl Pool {
         Ok(())
     }
 
+    /// Has prepared statements planned anew from time to time. PostgreSQL would keep a plan from when a
+    /// table was empty until somebody analyzes it, and read a whole project for a list of keys. To plan
+    /// every execution anew would take longer than most statements do.
+    async fn plan_anew(&self, held: &mut Held) -> Result<(), Error> {
+        if self.dial.engine == Engine::Sqlite || held.plans.since.elapsed() < held.plans.kept {
+            return Ok(());
+        }
+        let discarded = held.connection.execute(sqlx::raw_sql("DISCARD PLANS")).await;
+        discarded.map_err(Error::Unavailable)?;
+        let kept = (held.plans.kept * 2).min(PLANS_KEPT.1);
+        held.plans = Plans { since: Instant::now(), kept };
+        Ok(())
+    }
+
     /// Takes back a connection that nothing is open on.
     pub(crate) fn give_back(&self, held: Held) {
-        let Held { connection, schema, _permit } = held;
+        let Held { connection, schema, plans, _permit } = held;
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.push(Idle { connection, schema, since: Instant::now() });
+        idle.push(Idle { connection, schema, plans, since: Instant::now() });
     }
 
     /// Takes back a connection after what is open on it has been ended.

@@ -195,3 +195,31 @@ async fn an_unreachable_database_says_so() {
         assert_eq!(error.unwrap_err().verdict().1, reason);
     }
 }
+
+#[tokio::test]
+async fn a_statement_that_was_planned_while_its_table_was_empty_is_planned_anew() {
+    let world = World::new(Engine::Postgres).await;
+    let config = world.config("notes", world.database.open_with(1));
+    let store = Store::open(config).await.unwrap();
+    let shop = service("shop");
+    let reader = store.read(&shop);
+    let listed = "SELECT name FROM labels WHERE project = $1 AND id IN ($2, $3, $4, $5)";
+    // A plan for every execution comes first, then one for all.
+    for _ in 0..8 {
+        reader.query(listed).bind_all(["a", "b", "c", "d"]).fetch_all().await.unwrap();
+    }
+    let mut tx = store.begin_for(&shop).await.unwrap();
+    tx.insert_all((0..5_000).map(|at| label(format!("{at}"))).collect()).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let found = "SELECT name FROM pg_prepared_statements WHERE statement LIKE '%id IN ($2%'";
+    let row = reader.unscoped(found).fetch_one().await.unwrap();
+    let statement: String = row.get("name").unwrap();
+    let explain = format!("EXPLAIN EXECUTE \"{statement}\" ('shop', 'a', 'b', 'c', 'd')");
+    until("a plan that looks up keys", || async {
+        let plan = reader.unscoped(explain.clone()).fetch_all().await.unwrap();
+        let lines = plan.iter().map(|row| row.get::<String>("QUERY PLAN").unwrap());
+        !lines.collect::<String>().contains("Filter")
+    })
+    .await;
+}
