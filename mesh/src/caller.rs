@@ -105,6 +105,11 @@ impl Caller {
         matches!(self.principal, Principal::Service { .. })
     }
 
+    /// What it may do besides what everyone may; services may do all.
+    pub(crate) fn permissions(&self) -> &Arc<BTreeSet<&'static str>> {
+        &self.permissions
+    }
+
     /// Whether it holds any permission at all.
     #[must_use]
     pub fn is_privileged(&self) -> bool {

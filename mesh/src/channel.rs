@@ -6,6 +6,7 @@ use std::task::{Context as Poller, Poll};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
@@ -19,6 +20,7 @@ use crate::clock::Clock;
 use crate::context::{Context, HasContext};
 use crate::deadline;
 use crate::failure::Refusal;
+use crate::policy::Policies;
 use crate::server::Stack;
 use crate::server::body::Watched;
 use crate::service_token::{self, ServiceKey};
@@ -109,15 +111,23 @@ pub(crate) struct Credentials {
 }
 
 /// Services of another process, at an address.
-pub(crate) fn far(endpoint: &Endpoint, target: &'static str, credentials: Credentials) -> Channel {
+pub(crate) fn far(
+    endpoint: &Endpoint,
+    target: &'static str,
+    policies: Arc<Policies>,
+    credentials: Credentials,
+) -> Channel {
     let channel = endpoint.connect_lazy();
     BoxCloneSyncService::new(service_fn(move |mut request: Request<Body>| {
         let channel = channel.clone();
         let credentials = credentials.clone();
+        let longest = policies.method(request.uri().path()).and_then(|method| method.deadline());
         async move {
             let outbound = request.extensions_mut().remove::<Outbound>();
-            let deadline = outbound.as_ref().and_then(|outbound| outbound.context.deadline);
-            credentials.write(outbound.as_ref(), &mut request)?;
+            let serves = outbound.as_ref().and_then(|outbound| outbound.context.deadline);
+            // The other process holds it too; this one holds it when the other cannot be reached.
+            let deadline = deadline::of(request.headers(), longest, serves)?;
+            credentials.write(outbound.as_ref(), deadline, &mut request)?;
             let sent = channel.oneshot(request).map(|answer| {
                 answer.map_err(|error| {
                     // The transport reads `grpc-timeout` too, and may be the first to notice.
@@ -125,9 +135,7 @@ pub(crate) fn far(endpoint: &Endpoint, target: &'static str, credentials: Creden
                         .is_some_and(<dyn std::error::Error>::is::<tonic::TimeoutExpired>);
                     let refusal =
                         if late { Refusal::DeadlineExceeded } else { Refusal::Unavailable(target) };
-                    let mut status = Status::from(refusal);
-                    status.set_source(Arc::new(error));
-                    status
+                    because(refusal, error)
                 })
             });
             let response = match deadline {
@@ -136,10 +144,19 @@ pub(crate) fn far(endpoint: &Endpoint, target: &'static str, credentials: Creden
                 }
                 None => sent.await?,
             };
-            let span = tracing::Span::none();
-            Ok(response.map(|body| Body::new(Watched::new(body, deadline, None, span))))
+            Ok(response.map(|body| {
+                // What fails here is the connection: failures of the call itself are trailers.
+                let body = body.map_err(move |error| because(Refusal::Unavailable(target), error));
+                Body::new(Watched::passing(Body::new(body), deadline))
+            }))
         }
     }))
+}
+
+fn because(refusal: Refusal, cause: impl std::error::Error + Send + Sync + 'static) -> Status {
+    let mut status = Status::from(refusal);
+    status.set_source(Arc::new(cause));
+    status
 }
 
 impl Credentials {
@@ -147,6 +164,7 @@ impl Credentials {
     fn write(
         &self,
         outbound: Option<&Outbound>,
+        deadline: Option<Instant>,
         request: &mut Request<Body>,
     ) -> Result<(), Status> {
         let target = service_token::audience(request.uri().path()).to_owned();
@@ -156,12 +174,13 @@ impl Credentials {
         for name in service_token::RESERVED {
             headers.remove(name);
         }
+        if let Some(deadline) = deadline {
+            put(headers, deadline::HEADER, &deadline::remaining(deadline)?);
+        }
         let mut service = Arc::clone(&self.process);
         if let Some(Outbound { context }) = outbound {
-            if let Some(deadline) = context.deadline {
-                let remaining = deadline.saturating_duration_since(Instant::now());
-                put(headers, deadline::HEADER, &deadline::format(remaining));
-            }
+            // Whose call it is says the context alone, near as far.
+            headers.remove(http::header::AUTHORIZATION);
             trace::inject(&context.span, headers);
             put(headers, service_token::PROJECT, context.caller.project());
             if let Some(credential) = &context.credential {

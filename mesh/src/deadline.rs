@@ -10,10 +10,14 @@ use crate::failure::Refusal;
 /// The header that carries what remains of a deadline.
 pub(crate) const HEADER: &str = "grpc-timeout";
 
-/// The earlier of the caller's deadline and the contract's.
+/// What is kept back of a deadline that is passed on, for the answer's way home.
+const WAY_HOME: Duration = Duration::from_millis(1);
+
+/// The earliest of the deadline that a request carries, the contract's, and that of the call it serves.
 pub(crate) fn of(
     headers: &HeaderMap,
     longest: Option<Duration>,
+    serves: Option<Instant>,
 ) -> Result<Option<Instant>, Refusal> {
     let asked = match headers.get(HEADER) {
         Some(value) => {
@@ -22,12 +26,19 @@ pub(crate) fn of(
         }
         None => None,
     };
-    let timeout = match (asked, longest) {
-        (Some(asked), Some(longest)) => Some(asked.min(longest)),
-        (one, other) => one.or(other),
-    };
     // A deadline past what the clock can hold is no deadline.
-    Ok(timeout.and_then(|timeout| Instant::now().checked_add(timeout)))
+    let timeout = asked.into_iter().chain(longest).min();
+    let own = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    Ok(own.into_iter().chain(serves).min())
+}
+
+/// What is left of a deadline, as it is passed on.
+pub(crate) fn remaining(deadline: Instant) -> Result<String, Refusal> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(Refusal::DeadlineExceeded);
+    }
+    Ok(format(left.saturating_sub(WAY_HOME.min(left / 10))))
 }
 
 /// Up to 8 digits and a unit, as gRPC over HTTP/2 has it.
@@ -50,7 +61,7 @@ fn parse(text: &str) -> Option<Duration> {
 }
 
 /// What remains, as `grpc-timeout` carries it: in the finest unit that 8 digits hold.
-pub(crate) fn format(remaining: Duration) -> String {
+fn format(remaining: Duration) -> String {
     let units = [
         (remaining.as_nanos(), 'n'),
         (remaining.as_micros(), 'u'),

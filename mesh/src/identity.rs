@@ -80,14 +80,8 @@ pub(crate) struct Identified {
     pub(crate) caller: Caller,
     /// The bearer token that was checked, to be sent on.
     pub(crate) credential: Option<Arc<str>>,
-    pub(crate) origin: Origin,
-}
-
-/// Which way a call came.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Origin {
-    /// A process of the mesh sent it, so that what it says of the client's address holds.
-    pub(crate) forwarded: bool,
+    /// Where the call came from, when a process of the mesh that passed it on says so.
+    pub(crate) address: Option<Arc<str>>,
     /// A service makes it, so that it was counted against a budget at the edge already.
     pub(crate) from_mesh: bool,
 }
@@ -115,7 +109,12 @@ impl Identity {
         let vouching = self.vouching(headers, method)?;
         let of_mesh = |name| vouching.as_ref().and_then(|_| text_of(headers, name));
         let made_by_service = of_mesh(service_token::PROJECT);
-        let origin = Origin { forwarded: vouching.is_some(), from_mesh: made_by_service.is_some() };
+        let identified = |caller, credential| Identified {
+            caller,
+            credential,
+            address: of_mesh(service_token::CLIENT_ADDRESS).map(Arc::from),
+            from_mesh: made_by_service.is_some(),
+        };
         // A service is the caller only where it says so: what it passes on keeps its own caller.
         if let Some(name) = of_mesh(service_token::ACTING) {
             if vouching.as_deref() != Some(name) {
@@ -124,14 +123,14 @@ impl Identity {
             let subject = of_mesh(service_token::ON_BEHALF).map(Arc::from);
             let project = made_by_service.unwrap_or(DEFAULT_PROJECT);
             let caller = Caller::service(name, project, subject);
-            return Ok(Identified { caller, credential: None, origin });
+            return Ok(identified(caller, None));
         }
         if let Some(token) = bearer(headers)? {
             let caller = self.check(token).await?;
-            return Ok(Identified { caller, credential: Some(token.into()), origin });
+            return Ok(identified(caller, Some(token.into())));
         }
         let caller = Caller::nobody(made_by_service.unwrap_or_else(|| project(headers)));
-        Ok(Identified { caller, credential: None, origin })
+        Ok(identified(caller, None))
     }
 
     /// The service that vouches for the mesh's own headers of a call.

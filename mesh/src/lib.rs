@@ -54,3 +54,8 @@ pub use service::Service;
 pub use async_trait::async_trait;
 pub use tokio_util::sync::CancellationToken;
 pub use tonic::{Code, Request, Response, Status};
+
+/// The README's example is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,12 +1,15 @@
 //! Rate limits: a budget of calls for each caller, by the class that the contract names (GCRA).
 
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use contract::mesh::v1::Rate;
-use governor::clock::{Clock as _, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
+use governor::state::keyed::DefaultKeyedStateStore;
+use governor::{Quota, RateLimiter};
 
 use crate::context::Context;
 use crate::failure::Refusal;
@@ -33,28 +36,46 @@ impl Default for Limits {
     }
 }
 
+/// The time of the runtime, which tests can pause; the clock on the wall may go back.
+#[derive(Debug, Clone, Copy)]
+struct Monotonic;
+
+impl Clock for Monotonic {
+    type Instant = std::time::Instant;
+
+    fn now(&self) -> Self::Instant {
+        tokio::time::Instant::now().into_std()
+    }
+}
+
+type Budget = RateLimiter<
+    Arc<str>,
+    DefaultKeyedStateStore<Arc<str>>,
+    Monotonic,
+    NoOpMiddleware<std::time::Instant>,
+>;
+
 /// Counts calls against their budgets.
 #[derive(Debug)]
 pub(crate) struct Limiter {
-    reads: DefaultKeyedRateLimiter<Arc<str>>,
-    writes: DefaultKeyedRateLimiter<Arc<str>>,
-    credentials: DefaultKeyedRateLimiter<Arc<str>>,
-    clock: DefaultClock,
+    reads: Budget,
+    writes: Budget,
+    credentials: Budget,
 }
 
 impl Limiter {
     pub(crate) fn new(limits: &Limits) -> Self {
+        let budget = |quota| Budget::new(quota, DefaultKeyedStateStore::default(), Monotonic);
         Self {
-            reads: RateLimiter::keyed(Quota::per_second(limits.reads_per_second)),
-            writes: RateLimiter::keyed(Quota::per_second(limits.writes_per_second)),
-            credentials: RateLimiter::keyed(Quota::per_minute(limits.credentials_per_minute)),
-            clock: DefaultClock::default(),
+            reads: budget(Quota::per_second(limits.reads_per_second)),
+            writes: budget(Quota::per_second(limits.writes_per_second)),
+            credentials: budget(Quota::per_minute(limits.credentials_per_minute)),
         }
     }
 
     /// Takes one call from its budget.
     pub(crate) fn take(&self, rate: Rate, context: &Context) -> Result<(), Refusal> {
-        let address = || Arc::from(context.address().unwrap_or("unknown"));
+        let address = || network(context.address().unwrap_or("unknown"));
         let who = || context.caller.subject().map_or_else(address, Arc::from);
         let (budget, key) = match rate {
             Rate::Read => (&self.reads, who()),
@@ -63,9 +84,8 @@ impl Limiter {
             Rate::Internal | Rate::Unspecified => return Ok(()),
         };
         budget.check_key(&key).map_err(|until| {
-            Refusal::RateLimited(
-                until.wait_time_from(self.clock.now()).max(Duration::from_millis(1)),
-            )
+            let wait = until.wait_time_from(Monotonic.now());
+            Refusal::RateLimited(wait.max(Duration::from_millis(1)))
         })
     }
 
@@ -74,5 +94,31 @@ impl Limiter {
         for budget in [&self.reads, &self.writes, &self.credentials] {
             budget.retain_recent();
         }
+    }
+}
+
+/// What one client can come from: an IPv4 address, or the network of 2^64 addresses that IPv6 gives to each.
+fn network(address: &str) -> Arc<str> {
+    match address.parse::<IpAddr>().map(|address| address.to_canonical()) {
+        Ok(IpAddr::V6(six)) => {
+            let network = Ipv6Addr::from_bits(six.to_bits() >> 64 << 64);
+            format!("{network}/64").into()
+        }
+        Ok(IpAddr::V4(four)) => four.to_string().into(),
+        Err(_) => address.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_has_one_budget_whichever_of_its_addresses_it_comes_from() {
+        assert_eq!(network("192.0.2.1"), "192.0.2.1".into());
+        assert_eq!(network("::ffff:192.0.2.1"), "192.0.2.1".into());
+        assert_eq!(network("2001:db8:1:2::1"), network("2001:db8:1:2:ffff::9"));
+        assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
+        assert_eq!(network("unknown"), "unknown".into());
     }
 }

@@ -151,7 +151,10 @@ impl Mesh {
             return channel.clone();
         }
         let channel = match self.parts.elsewhere.get(service) {
-            Some(endpoint) => channel::far(endpoint, service, self.credentials()),
+            Some(endpoint) => {
+                let policies = Arc::clone(&self.parts.policies);
+                channel::far(endpoint, service, policies, self.credentials())
+            }
             None => channel::near(Arc::clone(&self.parts.stack), service),
         };
         let mut channels = channels.write().unwrap_or_else(PoisonError::into_inner);

@@ -11,13 +11,19 @@ use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use tokio::time::Instant;
 use tonic::Code;
+
+use crate::policy::Method;
 
 /// Latency buckets of gRFC A66 in seconds, less those that no call of ours can fall into.
 const BUCKETS: [f64; 24] = [
     0.000_01, 0.000_05, 0.000_1, 0.000_3, 0.000_6, 0.000_8, 0.001, 0.002, 0.003, 0.005, 0.008,
     0.013, 0.02, 0.03, 0.05, 0.08, 0.13, 0.25, 0.5, 1.0, 2.0, 5.0, 20.0, 100.0,
 ];
+
+/// A caller who leaves this short before the deadline leaves because of it.
+const LATE: Duration = Duration::from_millis(10);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByMethod {
@@ -89,7 +95,11 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn start(self: &Arc<Self>, method: &Arc<crate::policy::Method>) -> CallTimer {
+    pub(crate) fn start(
+        self: &Arc<Self>,
+        method: &Arc<Method>,
+        deadline: Option<Instant>,
+    ) -> CallTimer {
         let handles = method.metrics.started.get_or_init(|| {
             self.started.get_or_create_owned(&ByMethod { grpc_method: name(&method.path) })
         });
@@ -98,7 +108,8 @@ impl Metrics {
         CallTimer {
             metrics: Arc::clone(self),
             method: Arc::clone(method),
-            since: tokio::time::Instant::now(),
+            since: Instant::now(),
+            deadline,
             finished: AtomicBool::new(false),
         }
     }
@@ -115,23 +126,42 @@ pub(crate) struct CallMetrics {
     duration: [OnceLock<Histogram>; 17],
 }
 
-/// One call being timed; dropped before its end, it counts as cancelled.
+/// One call being timed; dropped before its end, it belongs to a caller who went away.
 #[derive(Debug)]
 pub(crate) struct CallTimer {
     metrics: Arc<Metrics>,
-    method: Arc<crate::policy::Method>,
-    since: tokio::time::Instant,
+    method: Arc<Method>,
+    since: Instant,
+    deadline: Option<Instant>,
     finished: AtomicBool,
 }
 
 impl Drop for CallTimer {
     /// A call whose answer was never made belongs to a caller who went away.
     fn drop(&mut self) {
-        self.finish(Code::Cancelled);
+        self.finish(self.left());
     }
 }
 
 impl CallTimer {
+    pub(crate) fn method(&self) -> &Method {
+        &self.method
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// What a call comes to whose caller goes away now. Both sides wait for the same deadline, and the
+    /// caller's may be noticed first.
+    pub(crate) fn left(&self) -> Code {
+        let late = self.deadline.is_some_and(|deadline| {
+            let grace = (deadline.saturating_duration_since(self.since) / 10).min(LATE);
+            Instant::now() + grace >= deadline
+        });
+        if late { Code::DeadlineExceeded } else { Code::Cancelled }
+    }
+
     /// Counts the call with its outcome, the first time that it is told.
     pub(crate) fn finish(&self, code: Code) -> Duration {
         let elapsed = self.since.elapsed();

@@ -1,5 +1,7 @@
 //! Serving over TCP: the accept loop, and a graceful end of it.
 
+mod opening;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,11 +16,14 @@ use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tower::Service;
 
+use self::opening::Opening;
 use crate::failure::Refusal;
 use crate::mesh::Mesh;
 
 /// The longest list of headers that is read, in bytes.
 const LONGEST_HEADERS: u32 = 64 << 10;
+/// How long a client may take to say its first words, and over HTTP/1.1 the head of each request.
+const LONGEST_SILENCE: Duration = Duration::from_secs(15);
 /// Calls at once on one connection.
 const STREAMS: u32 = 1024;
 
@@ -79,6 +84,9 @@ where
         + 'static,
 {
     let graceful = GracefulShutdown::new();
+    // Connections that outlive the longest drain end with this server.
+    let cut = CancellationToken::new();
+    let _cut = cut.clone().drop_guard();
     let mut closing = std::pin::pin!(async {
         stop.cancelled().await;
         tokio::time::sleep(drain.lame_duck).await;
@@ -86,7 +94,10 @@ where
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => connect(stream, peer, service.clone(), &graceful),
+                Ok((stream, peer)) => {
+                    let connection = connect(stream, peer, service.clone(), &graceful);
+                    tokio::spawn(cut.clone().run_until_cancelled_owned(connection));
+                }
                 Err(error) => {
                     // Out of file descriptors, mostly: others are freed as connections end.
                     tracing::warn!(%error, "a connection was not accepted");
@@ -103,7 +114,12 @@ where
     }
 }
 
-fn connect<S>(stream: TcpStream, peer: SocketAddr, service: S, graceful: &GracefulShutdown)
+fn connect<S>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    service: S,
+    graceful: &GracefulShutdown,
+) -> impl Future<Output = ()> + Send + 'static + use<S>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
         + Clone
@@ -122,7 +138,7 @@ where
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_secs(15))
+        .header_read_timeout(LONGEST_SILENCE)
         .max_buf_size(LONGEST_HEADERS as usize);
     builder
         .http2()
@@ -134,11 +150,11 @@ where
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(10));
     let connection =
-        builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-    let connection = graceful.watch(connection);
-    tokio::spawn(async move {
+        builder.serve_connection_with_upgrades(TokioIo::new(Opening::new(stream)), service);
+    let connection = graceful.watch(connection.into_owned());
+    async move {
         if let Err(error) = connection.await {
             tracing::debug!(%peer, error, "a connection ended early");
         }
-    });
+    }
 }

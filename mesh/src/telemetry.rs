@@ -8,6 +8,8 @@ use opentelemetry_otlp::WithExportConfig;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use tokio::runtime::Runtime;
+use tracing::Dispatch;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -62,45 +64,58 @@ pub struct Telemetry {
 
 /// Sets logs and traces up for the whole process.
 pub fn start(config: &Config) -> Result<Telemetry, Error> {
+    let (dispatch, telemetry) = layers(config)?;
+    dispatch.try_init()?;
+    Ok(telemetry)
+}
+
+/// The same layers for whoever installs them: in one thread, or under layers of their own.
+pub fn layers(config: &Config) -> Result<(Dispatch, Telemetry), Error> {
     let filter = EnvFilter::try_new(&config.filter)?;
-    let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(config.sample)));
-    let mut provider = SdkTracerProvider::builder().with_sampler(sampler).with_resource(
-        Resource::builder()
-            .with_service_name(config.name.clone())
-            .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
-            .build(),
-    );
-    let mut runtime = None;
-    if let Some(address) = &config.otlp {
-        let own = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("telemetry")
-            .enable_all()
-            .build()?;
-        let entered = own.enter();
-        let exporter = opentelemetry_otlp::SpanExporter::builder()
-            .with_tonic()
-            .with_endpoint(address)
-            .with_timeout(Duration::from_secs(5))
-            .build()?;
-        provider = provider.with_batch_exporter(exporter);
-        drop(entered);
-        runtime = Some(own);
-    }
-    let provider = provider.build();
+    let telemetry = Telemetry::new(config)?;
     let traces = tracing_opentelemetry::layer()
-        .with_tracer(provider.tracer("tradewind"))
+        .with_tracer(telemetry.provider.tracer("tradewind"))
         .with_location(false)
         .with_threads(false)
         .with_tracked_inactivity(false)
-        .with_filter(tracing_subscriber::filter::LevelFilter::INFO);
+        .with_filter(LevelFilter::INFO);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match config.format {
         LogFormat::Human => lines.with_target(false).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    tracing_subscriber::registry().with(traces).with(lines.with_filter(filter)).try_init()?;
-    Ok(Telemetry { provider, runtime })
+    let layers = tracing_subscriber::registry().with(traces).with(lines.with_filter(filter));
+    Ok((layers.into(), telemetry))
+}
+
+impl Telemetry {
+    fn new(config: &Config) -> Result<Self, Error> {
+        let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(config.sample)));
+        let mut provider = SdkTracerProvider::builder().with_sampler(sampler).with_resource(
+            Resource::builder()
+                .with_service_name(config.name.clone())
+                .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+                .build(),
+        );
+        let mut runtime = None;
+        if let Some(address) = &config.otlp {
+            let own = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .thread_name("telemetry")
+                .enable_all()
+                .build()?;
+            let entered = own.enter();
+            let exporter = opentelemetry_otlp::SpanExporter::builder()
+                .with_tonic()
+                .with_endpoint(address)
+                .with_timeout(Duration::from_secs(5))
+                .build()?;
+            provider = provider.with_batch_exporter(exporter);
+            drop(entered);
+            runtime = Some(own);
+        }
+        Ok(Self { provider: provider.build(), runtime })
+    }
 }
 
 impl Drop for Telemetry {

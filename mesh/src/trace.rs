@@ -29,6 +29,7 @@ pub(crate) fn server_span(
                 rpc.system = "grpc",
                 rpc.service = method.service.as_str(),
                 grpc.status = tracing::field::Empty,
+                otel.status_code = tracing::field::Empty,
                 caller = tracing::field::Empty,
             )
         };
@@ -37,7 +38,11 @@ pub(crate) fn server_span(
         return span!(parent: &outbound.context.span,);
     }
     let span = span!(parent: None,);
-    if let Some(parent) = headers.get(TRACEPARENT).and_then(|value| parse(value.to_str().ok()?)) {
+    let mut told = headers.get_all(TRACEPARENT).iter();
+    // Several parents are none.
+    if let (Some(parent), None) = (told.next(), told.next())
+        && let Some(parent) = parent.to_str().ok().and_then(parse)
+    {
         adopt(&span, parent);
     }
     span
@@ -91,9 +96,11 @@ fn parse(text: &str) -> Option<SpanContext> {
     let mut parts = text.split('-');
     let (version, trace, span, flags) =
         (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let lengths = [version.len(), trace.len(), span.len(), flags.len()];
-    let later = version != "00" && version != "ff";
-    if lengths != [2, 32, 16, 2] || !(version == "00" && parts.next().is_none() || later) {
+    let wrong = [(version, 2), (trace, 32), (span, 16), (flags, 2)]
+        .iter()
+        .any(|(part, length)| part.len() != *length || !part.bytes().all(is_digit));
+    // Later versions may say more; this one may not, and the last is no version.
+    if wrong || version == "ff" || (version == "00" && parts.next().is_some()) {
         return None;
     }
     let context = SpanContext::new(
@@ -106,8 +113,15 @@ fn parse(text: &str) -> Option<SpanContext> {
     context.is_valid().then_some(context)
 }
 
+/// A hexadecimal digit as the specification has it: in lower case.
+fn is_digit(letter: u8) -> bool {
+    matches!(letter, b'0'..=b'9' | b'a'..=b'f')
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -123,8 +137,49 @@ mod tests {
             "00-00000000000000000000000000000000-b7ad6b7169203331-01",
             "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x",
             "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "0g-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+            "00-+af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-+7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-+1",
+            "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
         ] {
             assert!(parse(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_later_version_may_say_more() {
+        assert!(parse("01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more").is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in ".{0,80}") {
+            let _ = parse(&text);
+        }
+
+        #[test]
+        fn what_is_read_is_what_was_written(
+            trace in 1_u128..,
+            span in 1_u64..,
+            flags in any::<u8>(),
+        ) {
+            let read = parse(&format!("00-{trace:032x}-{span:016x}-{flags:02x}")).unwrap();
+
+            prop_assert_eq!(read.trace_id(), TraceId::from(trace));
+            prop_assert_eq!(read.span_id(), SpanId::from(span));
+            prop_assert_eq!(read.trace_flags(), TraceFlags::new(flags));
+            prop_assert!(read.is_remote());
+        }
+
+        #[test]
+        fn one_wrong_letter_begins_a_new_trace(at in 0_usize..55, letter in "[^0-9a-f-]") {
+            let text = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+            let wrong = format!("{}{letter}{}", &text[..at], &text[at + 1..]);
+
+            prop_assert!(parse(&wrong).is_none(), "{}", wrong);
         }
     }
 }

@@ -8,13 +8,15 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use jsonwebtoken::DecodingKey;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tonic::Status;
 
 use crate::failure::Refusal;
 
 /// An unknown key is asked for at most this often, however many tokens name one.
 const MIN_REFRESH: Duration = Duration::from_secs(1);
+/// Whoever does not answer by then is asked again later; calls wait for it meanwhile.
+const LONGEST_FETCH: Duration = Duration::from_secs(5);
 /// After this long, whatever is told holds what this process ended.
 const TOLD_BY_THEN: Duration = Duration::from_secs(60);
 
@@ -49,7 +51,14 @@ pub struct Trust {
     keys: ArcSwap<HashMap<String, Arc<DecodingKey>>>,
     ended: RwLock<Ended>,
     source: OnceLock<Arc<dyn TrustSource>>,
-    refreshed: Mutex<Option<Instant>>,
+    asked: Mutex<Option<Asked>>,
+}
+
+/// When the signing service was asked last.
+struct Asked {
+    at: Instant,
+    /// Whether it answered.
+    told: bool,
 }
 
 impl std::fmt::Debug for Trust {
@@ -70,10 +79,20 @@ impl Trust {
         ended.here.insert(session.to_owned(), Instant::now());
     }
 
-    /// Asks for the keys and ended sessions.
+    /// Asks for the keys and ended sessions. Asked one after the other: what was said first would
+    /// otherwise be learned last.
     pub async fn refresh(&self) -> Result<(), Status> {
+        let mut asked = self.asked.lock().await;
+        self.fetch(&mut asked).await
+    }
+
+    async fn fetch(&self, asked: &mut Option<Asked>) -> Result<(), Status> {
         let Some(source) = self.source.get() else { return Ok(()) };
-        let snapshot = source.fetch().await?;
+        let fetched = timeout(LONGEST_FETCH, source.fetch())
+            .await
+            .unwrap_or_else(|_| Err(Refusal::NoKeys.into()));
+        *asked = Some(Asked { at: Instant::now(), told: fetched.is_ok() });
+        let snapshot = fetched?;
         let keys = snapshot
             .keys
             .into_iter()
@@ -91,19 +110,21 @@ impl Trust {
         ended.told.contains(session) || ended.here.contains_key(session)
     }
 
-    /// A key by its id; an unknown id is asked for, but not by every token that names it.
+    /// A key by its id; an unknown id is asked for, but not by every token that names one: whoever is
+    /// asked must not fall under a flood of them, least of all when it fails already.
     pub(crate) async fn key(&self, kid: &str) -> Result<Option<Arc<DecodingKey>>, Refusal> {
-        if let Some(key) = self.keys.load().get(kid) {
-            return Ok(Some(Arc::clone(key)));
+        let known = || self.keys.load().get(kid).map(Arc::clone);
+        if let Some(key) = known() {
+            return Ok(Some(key));
         }
-        let mut refreshed = self.refreshed.lock().await;
-        if let Some(key) = self.keys.load().get(kid) {
-            return Ok(Some(Arc::clone(key)));
+        let mut asked = self.asked.lock().await;
+        if let Some(key) = known() {
+            return Ok(Some(key));
         }
-        if refreshed.is_none_or(|at| at.elapsed() >= MIN_REFRESH) {
-            self.refresh().await.map_err(|_| Refusal::NoKeys)?;
-            *refreshed = Some(Instant::now());
-        }
-        Ok(self.keys.load().get(kid).map(Arc::clone))
+        let told = match &*asked {
+            Some(asked) if asked.at.elapsed() < MIN_REFRESH => asked.told,
+            Some(_) | None => self.fetch(&mut asked).await.is_ok(),
+        };
+        if told { Ok(known()) } else { Err(Refusal::NoKeys) }
     }
 }

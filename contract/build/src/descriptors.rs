@@ -11,6 +11,9 @@ use protox::file::{
     ChainFileResolver, DescriptorSetFileResolver, GoogleFileResolver, IncludeFileResolver,
 };
 
+/// The folder with the mesh's own contracts.
+pub(crate) const OPTIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../proto");
+
 /// A descriptor set in the three forms that its users need.
 pub(crate) struct Set {
     /// With every option: `prost_types` drops extensions, so these bytes are what is embedded.
@@ -22,6 +25,8 @@ pub(crate) struct Set {
 pub(crate) fn compile(root: &Path, files: &[String]) -> Result<Set> {
     let mut resolver = ChainFileResolver::new();
     resolver.add(IncludeFileResolver::new(root.to_owned()));
+    // Contracts of others import the mesh's options, which come with the crate that checks them.
+    resolver.add(IncludeFileResolver::new(OPTIONS.into()));
     resolver.add(DescriptorSetFileResolver::decode(
         prost_protovalidate_types::DESCRIPTOR_POOL.encode_to_vec().as_slice(),
     )?);

@@ -24,7 +24,7 @@ use prost_reflect::MessageDescriptor;
 /// Which contracts to compile, and where the rest of them are compiled already.
 #[derive(Debug)]
 pub struct Contracts {
-    /// The folder that imports are relative to.
+    /// The folder that imports are relative to; the mesh's own options are found without being in it.
     pub root: PathBuf,
     /// The packages to compile, such as `tradewind.mesh`, with all below them.
     pub packages: Vec<&'static str>,
@@ -39,6 +39,7 @@ impl Contracts {
     #[expect(clippy::print_stdout, reason = "how a build script speaks to cargo")]
     pub fn compile(&self) -> Result<()> {
         println!("cargo:rerun-if-changed={}", self.root.display());
+        println!("cargo:rerun-if-changed={}/tradewind/mesh", descriptors::OPTIONS);
         let out =
             PathBuf::from(std::env::var_os("OUT_DIR").context("run this from a build script")?);
 

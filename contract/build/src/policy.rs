@@ -64,3 +64,47 @@ fn number(message: &DynamicMessage, field: &str) -> i64 {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::descriptors;
+
+    /// What the build says of a contract whose one RPC has these options.
+    fn said(options: &str) -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let contract = format!(
+            "syntax = \"proto3\"; package test.v1; import \"tradewind/mesh/v1/rpc.proto\";\
+             message Empty {{}} service S {{ rpc Call(Empty) returns (Empty) {{ {options} }} }}"
+        );
+        std::fs::write(folder.path().join("test.proto"), contract)?;
+        let set = descriptors::compile(folder.path(), &["test.proto".to_owned()])?;
+        check(&set.pool, |package| package == "test.v1")
+    }
+
+    const KEPT: &str = "option (tradewind.mesh.v1.rpc) = {access: ACCESS_PUBLIC deadline_ms: 1 \
+         rate: RATE_READ cache: {ttl_ms: 1 audience: AUDIENCE_PUBLIC}};";
+
+    #[test]
+    fn an_rpc_without_its_policy_does_not_build() {
+        let wrong = [
+            "",
+            "option (tradewind.mesh.v1.rpc) = {deadline_ms: 1 rate: RATE_READ};",
+            "option (tradewind.mesh.v1.rpc) = {access: ACCESS_PUBLIC rate: RATE_READ};",
+            "option (tradewind.mesh.v1.rpc) = {access: ACCESS_PUBLIC deadline_ms: 1};",
+            "option (tradewind.mesh.v1.rpc) = {access: ACCESS_PERMISSION deadline_ms: 1 rate: RATE_READ};",
+        ];
+        for options in wrong {
+            assert!(said(options).unwrap_err().to_string().contains("test.v1.S.Call"), "{options}");
+        }
+    }
+
+    #[test]
+    fn only_an_answer_without_side_effects_may_be_kept() {
+        said(&format!("option idempotency_level = NO_SIDE_EFFECTS; {KEPT}")).unwrap();
+        for level in ["", "option idempotency_level = IDEMPOTENT;"] {
+            let told = said(&format!("{level} {KEPT}")).unwrap_err().to_string();
+            assert!(told.contains("NO_SIDE_EFFECTS"), "{told}");
+        }
+    }
+}

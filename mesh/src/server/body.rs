@@ -12,6 +12,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
+use super::outcome::complete;
 use crate::failure::Refusal;
 use crate::metrics::CallTimer;
 
@@ -48,18 +49,20 @@ pub(crate) struct Watched {
     deadline: Option<Instant>,
     /// Made when the body first has to be waited for: most answers never are.
     timer: Option<Pin<Box<Sleep>>>,
+    /// The call that it answers, where it is answered here and not passed on.
     call: Option<CallTimer>,
     span: tracing::Span,
 }
 
 impl Watched {
-    pub(crate) fn new(
-        body: Body,
-        deadline: Option<Instant>,
-        call: Option<CallTimer>,
-        span: tracing::Span,
-    ) -> Self {
-        Self { body, deadline, timer: None, call, span }
+    /// The answer of a call that is made here.
+    pub(crate) fn answering(body: Body, call: CallTimer, span: tracing::Span) -> Self {
+        Self { body, deadline: call.deadline(), timer: None, call: Some(call), span }
+    }
+
+    /// The answer of another process.
+    pub(crate) fn passing(body: Body, deadline: Option<Instant>) -> Self {
+        Self { body, deadline, timer: None, call: None, span: tracing::Span::none() }
     }
 
     fn finish(&mut self, code: Code) {
@@ -71,6 +74,9 @@ impl Watched {
     /// Ends the answer here, with a refusal as its trailers.
     fn cut(&mut self, refusal: Refusal) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let status = Status::from(refusal);
+        if let Some(call) = &self.call {
+            super::log(call.method(), &self.span, status.code(), status.message(), "");
+        }
         self.finish(status.code());
         self.body = Body::empty();
         self.deadline = None;
@@ -80,10 +86,33 @@ impl Watched {
         Poll::Ready(Some(Ok(Frame::trailers(trailers))))
     }
 
-    fn deadline_passed(&mut self, poller: &mut Poller<'_>) -> bool {
+    /// Whether the deadline has passed, whatever the body has to say.
+    fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= Instant::now())
+    }
+
+    /// The same of a body that is waited for; the waiting ends with the deadline.
+    fn runs_late(&mut self, poller: &mut Poller<'_>) -> bool {
         let Some(deadline) = self.deadline else { return false };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         timer.as_mut().poll(poller).is_ready()
+    }
+
+    fn pass(&mut self, frame: Frame<Bytes>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let Some(call) = &self.call else { return Poll::Ready(Some(Ok(frame))) };
+        if frame.data_ref().is_some_and(|data| is_too_long(data)) {
+            return self.cut(Refusal::TooLarge(super::LONGEST_MESSAGE));
+        }
+        let mut trailers = match frame.into_trailers() {
+            Ok(trailers) => trailers,
+            Err(data) => return Poll::Ready(Some(Ok(data))),
+        };
+        let failure = complete(&mut trailers);
+        if let Some((code, text)) = &failure {
+            super::log(call.method(), &self.span, *code, text, "");
+        }
+        self.finish(failure.map_or(Code::Ok, |(code, _)| code));
+        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
     }
 }
 
@@ -95,29 +124,27 @@ impl http_body::Body for Watched {
         mut self: Pin<&mut Self>,
         poller: &mut Poller<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        // A body that always has more is not waited for, and would outlive its deadline.
+        if self.is_late() {
+            return self.cut(Refusal::DeadlineExceeded);
+        }
         // A panic in a stream is a failure of this call alone, as one in its handler is.
         let polled = std::panic::catch_unwind(AssertUnwindSafe(|| {
             Pin::new(&mut self.body).poll_frame(poller)
         }));
-        let Ok(polled) = polled else { return self.cut(Refusal::Panicked) };
         match polled {
-            Poll::Ready(frame) => {
-                match &frame {
-                    Some(Ok(frame)) => {
-                        if let Some(code) = frame.trailers_ref().and_then(code_of) {
-                            self.finish(code);
-                        }
-                    }
-                    Some(Err(status)) => {
-                        let code = status.code();
-                        self.finish(code);
-                    }
-                    None => self.finish(Code::Ok),
-                }
-                Poll::Ready(frame)
+            Ok(Poll::Ready(Some(Ok(frame)))) => self.pass(frame),
+            Ok(Poll::Ready(Some(Err(status)))) => {
+                self.finish(status.code());
+                Poll::Ready(Some(Err(status)))
             }
-            Poll::Pending if self.deadline_passed(poller) => self.cut(Refusal::DeadlineExceeded),
-            Poll::Pending => Poll::Pending,
+            Ok(Poll::Ready(None)) => {
+                self.finish(Code::Ok);
+                Poll::Ready(None)
+            }
+            Ok(Poll::Pending) if self.runs_late(poller) => self.cut(Refusal::DeadlineExceeded),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(_) => self.cut(Refusal::Panicked),
         }
     }
 
@@ -125,20 +152,34 @@ impl http_body::Body for Watched {
         self.call.is_none() && self.body.is_end_stream()
     }
 
+    /// Nothing that would be promised in a header: the answer may be cut.
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        SizeHint::default()
     }
 }
 
 impl Drop for Watched {
-    /// A body that nobody reads to its end belongs to a call that was cancelled.
+    /// A body that nobody reads to its end belongs to a caller who went away.
     fn drop(&mut self) {
-        let code = if self.body.is_end_stream() { Code::Ok } else { Code::Cancelled };
-        self.finish(code);
+        if let Some(call) = &self.call {
+            let code = match call.left() {
+                Code::Cancelled if self.body.is_end_stream() => Code::Ok,
+                code => code,
+            };
+            self.finish(code);
+        }
     }
 }
 
-/// The code in the headers or trailers of an answer.
-pub(crate) fn code_of(headers: &HeaderMap) -> Option<Code> {
-    headers.get("grpc-status").map(|value| Code::from_bytes(value.as_bytes()))
+/// Whether some message in framed ones is longer than it may be.
+fn is_too_long(mut framed: &[u8]) -> bool {
+    while framed.len() > super::LONGEST_MESSAGE {
+        let Some((&[_, length @ ..], rest)) = framed.split_first_chunk::<5>() else { return false };
+        let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+        if length > super::LONGEST_MESSAGE {
+            return true;
+        }
+        framed = rest.get(length..).unwrap_or_default();
+    }
+    false
 }

@@ -1,5 +1,6 @@
 //! Kept answers: for RPCs whose contract gives a time, until a resource that they show has changed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +12,10 @@ use moka::sync::Cache;
 use tonic::Status;
 use tonic::body::Body;
 
+use super::LONGEST_MESSAGE;
 use super::body::whole;
 use crate::caller::Caller;
 use crate::changes::Changes;
-use crate::failure::Refusal;
 use crate::policy::Method;
 
 /// How many bytes of answers are kept.
@@ -27,9 +28,17 @@ const LONGEST_REQUEST: usize = 64 << 10;
 struct Key {
     path: Arc<str>,
     project: Box<str>,
-    /// The actor and the customer it works for; nobody when everyone in the project is answered alike.
-    owner: Option<(Box<str>, Option<Box<str>>)>,
+    /// Whose it is; nobody's when everyone in the project is answered alike.
+    owner: Option<Owner>,
     request: Bytes,
+}
+
+/// Who an answer was made for, and what they might do then.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Owner {
+    actor: Box<str>,
+    subject: Option<Box<str>>,
+    permissions: Arc<BTreeSet<&'static str>>,
 }
 
 #[derive(Debug, Clone)]
@@ -52,8 +61,8 @@ pub(crate) struct Answers {
 pub(crate) enum Looked {
     /// There is an answer.
     Hit(Response<Body>),
-    /// There is none; answer this request and keep it in the place.
-    Miss(Box<Request<Body>>, Place),
+    /// There is none; answer this request and keep it in the place, where it has one.
+    Miss(Box<Request<Body>>, Option<Place>),
 }
 
 /// Where an answer belongs that is being made.
@@ -83,13 +92,20 @@ impl Answers {
         request: Request<Body>,
     ) -> Result<Looked, Status> {
         let (parts, body) = request.into_parts();
-        let bytes = whole(body, LONGEST_REQUEST).await?;
+        // A message behind its flag and its length.
+        let bytes = whole(body, LONGEST_MESSAGE + 5).await?;
+        if bytes.len() > LONGEST_REQUEST {
+            let body = Body::new(http_body_util::Full::new(bytes));
+            return Ok(Looked::Miss(Box::new(Request::from_parts(parts, body)), None));
+        }
         let owner = match rules.audience() {
             // Whoever holds a permission may be shown more than the public is.
             Audience::Public if !caller.is_privileged() => None,
-            Audience::Public | Audience::Owner | Audience::Unspecified => {
-                Some((caller.actor().into(), caller.subject().map(Box::from)))
-            }
+            Audience::Public | Audience::Owner | Audience::Unspecified => Some(Owner {
+                actor: caller.actor().into(),
+                subject: caller.subject().map(Box::from),
+                permissions: Arc::clone(caller.permissions()),
+            }),
         };
         let key = Key {
             path: Arc::clone(&method.path),
@@ -106,7 +122,8 @@ impl Answers {
         }
         let ttl = Duration::from_millis(u64::from(rules.ttl_ms));
         let body = Body::new(http_body_util::Full::new(bytes));
-        Ok(Looked::Miss(Box::new(Request::from_parts(parts, body)), Place { key, changes, ttl }))
+        let place = Place { key, changes, ttl };
+        Ok(Looked::Miss(Box::new(Request::from_parts(parts, body)), Some(place)))
     }
 
     /// Keeps an answer when it is a success, and gives it back.
@@ -114,7 +131,6 @@ impl Answers {
         &self,
         place: Place,
         response: Response<Body>,
-        longest: usize,
     ) -> Result<Response<Body>, Status> {
         let (parts, body) = response.into_parts();
         if parts.headers.contains_key("grpc-status") {
@@ -126,10 +142,7 @@ impl Answers {
             .is_some_and(|trailers| trailers.get("grpc-status").is_some_and(|code| code == "0"));
         let trailers = collected.trailers().cloned();
         let bytes = collected.to_bytes();
-        if bytes.len() > longest {
-            return Err(Refusal::TooLarge(longest).into());
-        }
-        if succeeded {
+        if succeeded && bytes.len() <= LONGEST_MESSAGE {
             let kept = Kept {
                 answer: bytes.clone(),
                 headers: parts.headers.clone(),

@@ -2,6 +2,8 @@
 
 pub(crate) mod body;
 mod cache;
+mod lease;
+mod outcome;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -17,18 +19,19 @@ use tracing::{Instrument, Span};
 
 use self::body::Watched;
 use self::cache::{Answers, Looked};
+use self::lease::lease;
+use self::outcome::complete;
 use crate::access;
 use crate::changes::Changes;
 use crate::channel::Outbound;
 use crate::context::Context;
 use crate::deadline;
 use crate::failure::Refusal;
-use crate::identity::{Identified, Identity, Origin};
+use crate::identity::{Identified, Identity};
 use crate::limits::Limiter;
 use crate::metrics::{CallTimer, Metrics, status_name};
 use crate::policy::{Method, Policies};
 use crate::replay::Replay;
-use crate::service_token::CLIENT_ADDRESS;
 use crate::trace;
 
 /// The largest message that a service takes or gives, in bytes.
@@ -72,48 +75,60 @@ impl Stack {
     }
 
     /// Answers a call. Failures are answers too.
-    pub(crate) async fn answer(self, request: Request<Body>) -> Response<Body> {
+    pub(crate) async fn answer(self, mut request: Request<Body>) -> Response<Body> {
         let Some(method) = self.parts.policies.method(request.uri().path()).cloned() else {
-            return Status::from(Refusal::Unknown(request.uri().path().to_owned())).into_http();
+            let mut response =
+                Status::from(Refusal::Unknown(request.uri().path().to_owned())).into_http();
+            complete(response.headers_mut());
+            return response;
         };
-        let outbound = request.extensions().get::<Outbound>();
+        let outbound = request.extensions_mut().remove::<Outbound>();
         // The span must have its parent before it is first entered, or it gets a trace of its own.
-        let span = trace::server_span(&method, outbound, request.headers());
-        let call = self.parts.metrics.start(&method);
+        let span = trace::server_span(&method, outbound.as_ref(), request.headers());
+        // The deadline is first: what follows, waiting for keys included, is within it.
+        let serves = outbound.as_ref().and_then(|outbound| outbound.context.deadline);
+        let deadline = deadline::of(request.headers(), method.deadline(), serves);
+        let until = deadline.as_ref().copied().unwrap_or_default();
+        let call = self.parts.metrics.start(&method, until);
         let trace_id = trace::id_of(&span);
-        let layered = self.layered(&method, request).instrument(span.clone());
-        let (mut response, deadline) = match layered.await {
-            Ok(answered) => answered,
-            Err(status) => (status.into_http(), None),
+        let layered = match deadline {
+            Ok(until) => {
+                self.layered(&method, request, outbound, until).instrument(span.clone()).await
+            }
+            Err(refusal) => Err(refusal.into()),
         };
+        let mut response = layered.unwrap_or_else(Status::into_http);
         if let Some(replayed) = replay(&response) {
             response = replayed;
         }
-        log_failure(&response, &method, &span);
+        let failure = complete(response.headers_mut());
+        if let Some((code, text)) = &failure {
+            log(&method, &span, *code, text, &causes(&response));
+        }
         if let Some(value) = trace_id.and_then(|id| id.parse().ok()) {
             response.headers_mut().insert(trace::HEADER, value);
         }
         // A trailers-only answer ends here; any other when its body does.
-        if let Some(code) = body::code_of(response.headers()) {
-            end(&call, &span, code);
-            return response;
+        match outcome::code_of(response.headers()) {
+            Some(code) => {
+                end(&call, &span, code);
+                response
+            }
+            None => response.map(|body| {
+                let body = if method.unary { body } else { lease(body, until) };
+                Body::new(Watched::answering(body, call, span))
+            }),
         }
-        response.map(|body| Body::new(Watched::new(body, deadline, Some(call), span)))
     }
 
     async fn layered(
         &self,
         method: &Arc<Method>,
-        mut request: Request<Body>,
-    ) -> Result<(Response<Body>, Option<Instant>), Status> {
+        request: Request<Body>,
+        outbound: Option<Outbound>,
+        deadline: Option<Instant>,
+    ) -> Result<Response<Body>, Status> {
         let parts = &self.parts;
-
-        // The deadline is first: what follows, waiting for keys included, is within it.
-        let mut deadline = deadline::of(request.headers(), method.deadline())?;
-        let outbound = request.extensions_mut().remove::<Outbound>();
-        if let Some(asked) = outbound.as_ref().and_then(|outbound| outbound.context.deadline) {
-            deadline = Some(deadline.map_or(asked, |own| own.min(asked)));
-        }
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Err(Refusal::DeadlineExceeded.into());
         }
@@ -123,49 +138,50 @@ impl Stack {
             Some(outbound) => Identified {
                 caller: outbound.context.caller,
                 credential: outbound.context.credential,
-                origin: Origin { forwarded: true, from_mesh: true },
+                address: outbound.context.address,
+                from_mesh: true,
             },
             None => {
                 within(deadline, parts.identity.identify(request.headers(), &method.path)).await??
             }
         };
         access::check(method, &identified.caller)?;
-        let context = context(method, &request, &identified, deadline)?;
-        if !identified.origin.from_mesh {
+        let from_mesh = identified.from_mesh;
+        let context = context(method, &request, identified, deadline)?;
+        if !from_mesh {
             parts.limiter.take(method.rpc.rate(), &context)?;
         }
-        tracing::Span::current().record("caller", context.caller.actor());
+        Span::current().record("caller", context.caller.actor());
 
         // The cache stands after access: what may not be asked is not answered from memory either.
         let kept = method.rpc.cache.as_ref().filter(|_| method.unary && method.without_effect);
-        let (mut request, place) = match kept {
-            Some(rules) => {
-                match parts.answers.look(method, rules, &context.caller, request).await? {
-                    Looked::Hit(response) => {
-                        parts.metrics.cache_hit(&method.path);
-                        return Ok((response, deadline));
+        let answered = async {
+            let Some(rules) = kept else { return self.handle(method, request, context).await };
+            match parts.answers.look(method, rules, &context.caller, request).await? {
+                Looked::Hit(response) => {
+                    parts.metrics.cache_hit(&method.path);
+                    Ok(response)
+                }
+                Looked::Miss(request, place) => {
+                    let response = self.handle(method, *request, context).await?;
+                    match place {
+                        Some(place) => parts.answers.keep(place, response).await,
+                        None => Ok(response),
                     }
-                    Looked::Miss(request, place) => (*request, Some(place)),
                 }
             }
-            None => (request, None),
         };
-
-        request.extensions_mut().insert(context);
-        let answer = within(deadline, self.handle(method, request)).await?;
-        let response = match place {
-            Some(place) => parts.answers.keep(place, answer?, LONGEST_MESSAGE).await?,
-            None => answer?,
-        };
-        Ok((response, deadline))
+        within(deadline, answered).await?
     }
 
     /// The handler; a panic in it is a failure of this call alone.
     async fn handle(
         &self,
         method: &Method,
-        request: Request<Body>,
+        mut request: Request<Body>,
+        context: Context,
     ) -> Result<Response<Body>, Status> {
+        request.extensions_mut().insert(context);
         let handled = AssertUnwindSafe(self.parts.routes.clone().oneshot(request)).catch_unwind();
         match handled.await {
             Ok(Ok(response)) if is_unrouted(&response) => {
@@ -198,20 +214,15 @@ async fn within<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> 
 fn context(
     method: &Arc<Method>,
     request: &Request<Body>,
-    identified: &Identified,
+    identified: Identified,
     deadline: Option<Instant>,
 ) -> Result<Context, Refusal> {
-    let mut context =
-        Context::new(identified.caller.clone(), Arc::clone(&method.path), Span::current());
+    let mut context = Context::new(identified.caller, Arc::clone(&method.path), Span::current());
     context.deadline = deadline;
-    context.credential.clone_from(&identified.credential);
+    context.credential = identified.credential;
     context.idempotency_key = access::idempotency_key(method, request.headers())?;
-    let peer = request.extensions().get::<std::net::SocketAddr>().map(|peer| peer.ip().to_string());
-    let told = request.headers().get(CLIENT_ADDRESS).and_then(|value| value.to_str().ok());
-    context.address = match told.filter(|_| identified.origin.forwarded) {
-        Some(told) => Some(told.into()),
-        None => peer.map(Arc::from),
-    };
+    let peer = request.extensions().get::<std::net::SocketAddr>();
+    context.address = identified.address.or_else(|| Some(peer?.ip().to_string().into()));
     Ok(context)
 }
 
@@ -226,33 +237,38 @@ fn replay(response: &Response<Body>) -> Option<Response<Body>> {
     Some(replayed)
 }
 
-/// Logs what went wrong on this side, once, with every cause.
-fn log_failure(response: &Response<Body>, method: &Method, span: &Span) {
-    let Some(status) = response.extensions().get::<Status>() else { return };
-    let ours = matches!(
-        status.code(),
-        Code::Internal | Code::Unknown | Code::DataLoss | Code::Unavailable
-    );
+/// Logs what went wrong on this side, once.
+pub(crate) fn log(method: &Method, span: &Span, code: Code, text: &str, causes: &str) {
+    let ours = matches!(code, Code::Internal | Code::Unknown | Code::DataLoss | Code::Unavailable);
+    let (path, code) = (&*method.path, status_name(code));
+    span.in_scope(|| {
+        if ours {
+            tracing::error!(rpc = path, code, causes, "{text}");
+        } else {
+            tracing::debug!(rpc = path, code, "{text}");
+        }
+    });
+}
+
+/// Every cause of a failed answer, the nearest first.
+fn causes(response: &Response<Body>) -> String {
     let mut causes = Vec::new();
-    let mut cause = std::error::Error::source(status);
+    let status = response.extensions().get::<Status>();
+    let mut cause = status.and_then(std::error::Error::source);
     while let Some(error) = cause {
         causes.push(error.to_string());
         cause = error.source();
     }
-    let (path, code) = (&*method.path, status_name(status.code()));
-    span.in_scope(|| {
-        if ours {
-            tracing::error!(rpc = path, code, causes = causes.join(": "), "{}", status.message());
-        } else {
-            tracing::debug!(rpc = path, code, "{}", status.message());
-        }
-    });
+    causes.join(": ")
 }
 
 /// Counts and records the end of a call.
 pub(crate) fn end(call: &CallTimer, span: &Span, code: Code) {
     let elapsed = call.finish(code);
     span.record("grpc.status", status_name(code));
+    if code != Code::Ok {
+        span.record("otel.status_code", "ERROR");
+    }
     span.in_scope(|| {
         tracing::debug!(code = status_name(code), elapsed_us = elapsed.as_micros(), "answered");
     });

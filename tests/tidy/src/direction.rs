@@ -14,7 +14,7 @@ const MAY_KNOW: [(&str, &[&str]); 11] = [
     ("contract", &["contract/build"]),
     ("contract/build", &[]),
     ("mesh", &["contract"]),
-    ("mesh/testing", &["contract", "mesh"]),
+    ("mesh/testing", &["contract", "contract/build"]),
     ("store", &["contract", "mesh"]),
     ("store/testing", &["contract", "mesh", "store"]),
     ("services/*", &[".", "contract", "mesh", "store"]),
@@ -24,7 +24,7 @@ const MAY_KNOW: [(&str, &[&str]); 11] = [
 ];
 
 /// What the tests of every crate may use besides.
-const TESTS_MAY_KNOW: [&str; 2] = ["store/testing", "tests/harness"];
+const TESTS_MAY_KNOW: [&str; 3] = ["mesh/testing", "store/testing", "tests/harness"];
 
 /// Who alone may name a foreign crate: tonic stays behind the mesh, sqlx behind the store.
 const BEHIND: [(&str, &[&str]); 6] = [

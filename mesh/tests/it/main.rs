@@ -1,0 +1,23 @@
+//! The mesh as its services and its callers see it, near and far.
+#![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
+mod access;
+mod asking;
+mod cache;
+mod cancellation;
+mod deadline;
+mod drain;
+mod errors;
+mod health;
+mod identity;
+mod limits;
+mod metrics;
+mod parrot;
+mod reach;
+mod receiver;
+mod service_tokens;
+mod shape;
+mod signer;
+mod sizes;
+mod trace;
+mod validation;
