@@ -70,7 +70,7 @@ async fn a_lease_is_renewed_while_its_claim_is_held_and_ends_after_it() {
         let claim = claimed(&store).await;
 
         for _ in 0..3 {
-            world.clock.advance(LEASE - Duration::from_millis(1));
+            world.clock.advance(LEASE.mul_f64(0.99));
             let now = world.clock.now_micros();
             let renewed = i64::try_from(LEASE.as_micros()).unwrap() + now;
             until("a renewal", || async { due(&store).await == renewed }).await;

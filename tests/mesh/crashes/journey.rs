@@ -132,11 +132,10 @@ impl Journey {
                 assert!(orders.is_empty(), "{named}: {orders:?}");
                 return;
             }
-            Self::Buys => ("CONFIRMED", "PAID", true, 1),
+            Self::Buys | Self::Refunds => ("CONFIRMED", "PAID", true, 1),
             Self::PaysAgain => ("CONFIRMED", "PAID", true, 2),
             Self::IsDeclined => ("PENDING_PAYMENT", "DECLINED", false, 1),
             Self::Cancels => ("CANCELLED", "REFUNDED", false, 1),
-            Self::Refunds => ("CONFIRMED", "PAID", true, 1),
         };
         assert_eq!(orders.len(), 1, "{named}");
         let order = &orders[0];

@@ -30,6 +30,15 @@ async fn hours_pass(world: &World) {
     assert!(world.harness.store("orders").dead_tasks(10).await.unwrap().is_empty());
 }
 
+/// How an order stands once its payment is decided.
+fn decided(paid: bool) -> (State, payment::State) {
+    if paid {
+        (State::Confirmed, payment::State::Paid)
+    } else {
+        (State::PendingPayment, payment::State::Declined)
+    }
+}
+
 #[tokio::test]
 async fn an_order_whose_first_payment_is_undecided_keeps_its_stock_until_it_is() {
     for (why, paid) in UNDECIDED.into_iter().zip([true, false, true]) {
@@ -46,10 +55,7 @@ async fn an_order_whose_first_payment_is_undecided_keeps_its_stock_until_it_is()
         world.till.say_undecided(None);
         world.till.resolve(&order.id, paid);
         world.after(Duration::from_secs(61)).await;
-        let expected = match paid {
-            true => (State::Confirmed, payment::State::Paid),
-            false => (State::PendingPayment, payment::State::Declined),
-        };
+        let expected = decided(paid);
         let told = world.place("k", "sim_ok").await.unwrap().order.unwrap();
         assert_eq!(stands(&told), expected, "{why:?}");
         assert_eq!(world.till.taken(&order.id), usize::from(paid));
@@ -78,10 +84,7 @@ async fn an_order_whose_next_payment_is_undecided_is_neither_cancelled_nor_paid_
         world.till.resolve(&order.id, paid);
         world.after(Duration::from_secs(61)).await;
         let told = stands(&world.pay(&order.id, "p", "sim_ok").await.unwrap());
-        let expected = match paid {
-            true => (State::Confirmed, payment::State::Paid),
-            false => (State::PendingPayment, payment::State::Declined),
-        };
+        let expected = decided(paid);
         assert_eq!(told, expected, "{why:?}");
     }
 }
