@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::binding::Binding;
 
 pub(crate) use self::comments::{Comments, first_sentence};
+pub(crate) use self::rules::{is_required, rules_of};
 use self::schema::Schemas;
 
 /// The document, for every HTTP mapping.
