@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Lints the contracts as they are compiled in: buf reads the embedded descriptors as an image.
+# Lints the contracts as they are compiled in: buf reads the embedded descriptors as an image. Then checks
+# the OpenAPI document that is made of them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,3 +19,7 @@ if ! diff <(cd proto && find . -name '*.proto' -printf '%P\n' | own) <("$buf" ls
 fi
 
 "$buf" lint "$image" --config proto/buf.yaml
+
+# What the gateway tells of them to the tools of others.
+cargo run --quiet -p gateway --example openapi >target/openapi.json
+node scripts/openapi/check.js target/openapi.json

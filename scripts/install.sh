@@ -66,12 +66,13 @@ check_rust() {
   fi
 }
 
-# The pinned buf, from the lock file; npm is asked only when the lock file is newer.
-install_buf() {
-  local lock=scripts/buf/package-lock.json installed=scripts/buf/node_modules/.package-lock.json
-  [ -x scripts/buf/node_modules/.bin/buf ] && [ ! "$lock" -nt "$installed" ] && return
-  echo "installing buf"
-  npm ci --prefix scripts/buf --no-audit --no-fund --loglevel=error
+# What package.json pins in a folder, from its lock file; npm is asked only when the lock file is newer.
+install_pinned() {
+  local folder=scripts/$1
+  local lock=$folder/package-lock.json installed=$folder/node_modules/.package-lock.json
+  [ -f "$installed" ] && [ ! "$lock" -nt "$installed" ] && return
+  echo "installing $1"
+  npm ci --prefix "$folder" --no-audit --no-fund --loglevel=error
   touch "$installed"
 }
 
@@ -100,5 +101,6 @@ fi
 install_packages
 check_rust
 if [ "$1" = test ]; then
-  install_buf
+  install_pinned buf
+  install_pinned openapi
 fi
