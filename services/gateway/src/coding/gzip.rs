@@ -1,4 +1,4 @@
-//! gzip, in memory.
+//! Packing and unpacking by gzip, in memory.
 
 use std::io::{Read, Write};
 
