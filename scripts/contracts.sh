@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Lints the contracts as they are compiled in: buf reads the embedded descriptors as an image.
+# Lints the contracts as they are compiled in: buf reads the embedded descriptors as an image. Then checks
+# the OpenAPI document that is made of them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -8,7 +9,7 @@ image=target/contracts.binpb
 
 "$buf" format proto --path proto/tradewind --diff --exit-code
 
-cargo build --quiet --workspace --example descriptors
+cargo build --quiet --workspace --example descriptors --example openapi
 target/debug/examples/descriptors >"$image"
 
 # A contract that no crate compiles would be neither linted nor served.
@@ -19,3 +20,7 @@ if ! diff <(cd proto && find . -name '*.proto' -printf '%P\n' | own) <("$buf" ls
 fi
 
 "$buf" lint "$image" --config proto/buf.yaml
+
+# What the gateway tells of them to the tools of others.
+target/debug/examples/openapi >target/openapi.json
+node scripts/openapi/check.js target/openapi.json

@@ -113,5 +113,6 @@ check_rust
 if [ "$1" = test ]; then
   check_node
   install_locked scripts/buf
+  install_locked scripts/openapi
   install_locked clients/typescript
 fi

@@ -60,10 +60,11 @@ impl Call {
         request.metadata.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         let response = request.open(Body::new(Full::new(frame(0, message)))).await?;
         let (parts, body) = response.into_parts();
-        if let Some(outcome) = outcome(&parts.headers) {
-            outcome?;
-        }
-        Ok((parts.headers, Messages::new(body)))
+        let ended = outcome(&parts.headers).transpose()?.is_some();
+        let mut messages = Messages::new(body);
+        // An answer that is trailers alone has them where headers stand.
+        messages.trailers = ended.then(|| parts.headers.clone());
+        Ok((parts.headers, messages))
     }
 
     /// Sends a body that is framed already; its content type stands in the metadata.

@@ -10,13 +10,15 @@ use prost_reflect::{DescriptorPool, DynamicMessage};
 use serde_json::{Value, json};
 use tonic_types::pb;
 
+use crate::request_id;
 use crate::value::BASE64;
 
 /// The messages that details are made of, such as `google.rpc.ErrorInfo`.
 static MESSAGES: LazyLock<DescriptorPool> =
     LazyLock::new(|| DescriptorPool::decode(pb::FILE_DESCRIPTOR_SET).unwrap_or_default());
 
-/// The encoded details of a status, without what is for its authors alone.
+/// The encoded details of a status, without what is for its authors alone; which request it is of is
+/// one of them.
 pub(crate) fn encoded(status: &Status) -> Vec<Any> {
     let decoded = pb::Status::decode(status.details()).unwrap_or_default();
     let hidden = |detail: &Any| name(detail) == "google.rpc.DebugInfo";
@@ -24,20 +26,25 @@ pub(crate) fn encoded(status: &Status) -> Vec<Any> {
         .details
         .into_iter()
         .map(|detail| Any { type_url: detail.type_url, value: detail.value });
-    details.filter(|detail| !hidden(detail)).collect()
-}
-
-/// The details of a status; the trace is one of them, when the mesh said which it is.
-pub(crate) fn json(status: &Status) -> Vec<Value> {
-    let mut details: Vec<Value> = encoded(status).iter().map(detail).collect();
-    let trace = status.metadata().get("trace-id").and_then(|id| id.to_str().ok());
-    if let Some(id) = trace {
-        details.push(json!({
-            "@type": "type.googleapis.com/google.rpc.RequestInfo",
-            "requestId": id,
-        }));
+    let mut details: Vec<_> = details.filter(|detail| !hidden(detail)).collect();
+    if let Some(id) = request_id::in_metadata(status) {
+        details.retain(|detail| name(detail) != "google.rpc.RequestInfo");
+        details.push(request_info(id));
     }
     details
+}
+
+fn request_info(id: &str) -> Any {
+    let info = pb::RequestInfo { request_id: id.to_owned(), ..pb::RequestInfo::default() };
+    Any {
+        type_url: "type.googleapis.com/google.rpc.RequestInfo".to_owned(),
+        value: info.encode_to_vec(),
+    }
+}
+
+/// The details of a status.
+pub(crate) fn json(status: &Status) -> Vec<Value> {
+    encoded(status).iter().map(detail).collect()
 }
 
 /// The full name of a detail's message.

@@ -3,21 +3,24 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, X_CONTENT_TYPE_OPTIONS};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, X_CONTENT_TYPE_OPTIONS};
 use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use mesh::{Channel, Status};
+use mesh::{Channel, Ids, Status};
 use prost_reflect::DescriptorPool;
 use tonic::body::Body;
 
 use crate::binding::Binding;
 use crate::call::Call;
+use crate::coding::{self, Accepted, Coding};
 use crate::cors::{self, Origins};
-use crate::errors::Refusal;
-use crate::page::Pages;
+use crate::errors::{self, Refusal};
+use crate::page::{self, Pages};
+use crate::request_id::RequestId;
 use crate::route::Routes;
 use crate::rpc::{self, Rpc};
 use crate::{Error, Options, connect, grpc_web, headers, passthrough, rest};
@@ -28,6 +31,9 @@ pub(crate) type Channels = Box<dyn Fn(&str) -> Option<Channel> + Send + Sync>;
 /// Contracts of others, which cannot carry the mesh's option; all else must, to be reachable.
 const EXEMPT: [&str; 2] = ["grpc.health.v1.", "grpc.reflection."];
 
+/// How long a body that is read whole may take to come: a trickle must not hold a connection for ever.
+const LONGEST_BODY: Duration = Duration::from_secs(60);
+
 /// All that the edge knows.
 pub(crate) struct Edge {
     /// The HTTP mappings.
@@ -35,9 +41,12 @@ pub(crate) struct Edge {
     /// The RPCs by their path.
     rpcs: HashMap<String, Arc<Rpc>>,
     channels: Channels,
-    pages: Pages,
+    /// The pages of the edge itself.
+    pub(crate) pages: Pages,
     origins: Origins,
-    max_body_bytes: usize,
+    ids: Ids,
+    /// The most that a body read whole may hold, before and after it is unpacked.
+    pub(crate) max_body_bytes: usize,
 }
 
 impl Edge {
@@ -62,6 +71,7 @@ impl Edge {
             channels,
             pages,
             origins: Origins(options.allowed_origins),
+            ids: options.ids,
             max_body_bytes: options.max_body_bytes,
         })
     }
@@ -69,37 +79,55 @@ impl Edge {
     /// Answers any request, in the protocol that it speaks.
     pub(crate) async fn answer(&self, request: Request<Body>) -> Response<Body> {
         let origin = self.origins.allow(request.headers());
+        let accepted = Accepted::read(request.headers(), &ACCEPT_ENCODING);
         let without_body = request.method() == Method::HEAD;
-        let mut response = if cors::is_preflight(&request) {
+        let response = if cors::is_preflight(&request) {
             cors::preflight(&request, origin.is_some())
         } else {
-            self.dispatch(request).await
+            self.dispatch(request, accepted).await
         };
 
+        let mut response = coding::coded(response, accepted).await;
         let headers = response.headers_mut();
         self.origins.mark(origin, headers);
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if without_body { headers_alone(response) } else { response }
     }
 
-    async fn dispatch(&self, request: Request<Body>) -> Response<Body> {
+    async fn dispatch(&self, request: Request<Body>, accepted: Accepted) -> Response<Body> {
+        let id = RequestId::of(request.headers(), &self.ids);
         let media_type = headers::media_type(request.headers());
         if media_type.starts_with("application/grpc-web") {
-            return grpc_web::answer(self, request, &media_type).await;
+            return grpc_web::answer(self, request, &media_type, &id).await;
         }
         if media_type == "application/grpc" || media_type.starts_with("application/grpc+") {
-            return passthrough::answer(self, request).await;
+            return passthrough::answer(self, request, &id).await;
         }
         if let Some(rpc) = self.rpcs.get(request.uri().path()) {
-            return connect::answer(self, rpc, request, &media_type).await;
+            return connect::answer(self, rpc, request, &media_type, &id).await;
         }
         if media_type.starts_with("application/connect+") {
-            return connect::unknown(request.uri().path(), &media_type);
+            return connect::unknown(request.uri().path(), &media_type, &id);
         }
-        match self.pages.answer(&request) {
-            Some(response) => response,
-            None => rest::answer(self, request).await,
+        if accepted == Accepted::Nothing {
+            return errors::response(&id.on(Refusal::NotAcceptable.into()));
         }
+        let (parts, body) = request.into_parts();
+        match page::answer(self, &parts, accepted).await {
+            Some(Ok(response)) => response,
+            Some(Err(status)) => errors::response(&id.on(status)),
+            None => rest::answer(self, Request::from_parts(parts, body), &id).await,
+        }
+    }
+
+    /// The RPC at a path.
+    pub(crate) fn rpc(&self, path: &str) -> Option<&Rpc> {
+        self.rpcs.get(path).map(Arc::as_ref)
+    }
+
+    /// Whether there is a way to a service from here.
+    pub(crate) fn has_way_to(&self, service: &str) -> bool {
+        (self.channels)(service).is_some()
     }
 
     /// A call of an RPC for the caller whose request had these extensions.
@@ -136,16 +164,26 @@ impl Edge {
         (self.channels)(service).ok_or_else(|| Refusal::NoService(service.to_owned()).into())
     }
 
-    /// A request's body, whole, when it is not larger than it may be.
+    /// A request's body, whole and unpacked, when it is not larger than it may be.
+    pub(crate) async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Status> {
+        let coding = Coding::of(headers, &CONTENT_ENCODING)?;
+        coding.decode(self.collect(body).await?, self.max_body_bytes).await
+    }
+
+    /// A request's body, whole and as it came, when it is not larger than it may be.
     pub(crate) async fn collect(&self, body: Body) -> Result<Bytes, Status> {
         let limit = self.max_body_bytes;
         if usize::try_from(body.size_hint().lower()).is_ok_and(|length| length > limit) {
             return Err(Refusal::TooLarge(limit).into());
         }
-        match Limited::new(body, limit).collect().await {
-            Ok(collected) => Ok(collected.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge(limit).into()),
-            Err(_) => Err(Refusal::BodyCut.into()),
+        let whole = Limited::new(body, limit).collect();
+        match tokio::time::timeout(LONGEST_BODY, whole).await {
+            Ok(Ok(collected)) => Ok(collected.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                Err(Refusal::TooLarge(limit).into())
+            }
+            Ok(Err(_)) => Err(Refusal::BodyCut.into()),
+            Err(_) => Err(Refusal::BodySlow(LONGEST_BODY).into()),
         }
     }
 }

@@ -1,7 +1,11 @@
 //! Why the gateway itself did not do what it was asked, and what a status is over HTTP.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 use mesh::{Code, Detail, Failure, Status};
@@ -9,7 +13,7 @@ use serde::Serialize;
 use tonic::body::Body;
 use tonic_types::StatusExt;
 
-use crate::{details, headers};
+use crate::{coding, details, headers};
 
 /// The domain of `ErrorInfo` for what the gateway itself refuses.
 pub const DOMAIN: &str = "gateway.tradewind";
@@ -41,10 +45,16 @@ pub(crate) enum Refusal {
     TooLarge(usize),
     #[error("the body could not be read to its end")]
     BodyCut,
+    #[error("the body did not come whole within {0:?}")]
+    BodySlow(Duration),
     #[error("the content type `{got}` is not understood here; send `content-type: {wanted}`")]
     MediaType { got: String, wanted: &'static str },
-    #[error("the encoding `{0}` is not understood here; send identity")]
+    #[error("the encoding `{0}` is not understood here; send gzip or identity")]
     Encoding(String),
+    #[error("the body is not what its encoding says: {0}")]
+    BrokenCoding(String),
+    #[error("the accept-encoding header rules out identity and gzip, and there is nothing else")]
+    NotAcceptable,
     #[error("the header `{name}` must be {wanted}")]
     Header { name: &'static str, wanted: &'static str },
     #[error("the request is not framed as its protocol wants: {0}")]
@@ -76,8 +86,11 @@ impl Failure for Refusal {
             Self::TooDeep(_) => (Code::InvalidArgument, "BODY_TOO_DEEP"),
             Self::TooLarge(_) => (Code::ResourceExhausted, BODY_TOO_LARGE),
             Self::BodyCut => (Code::Cancelled, "BODY_CUT"),
+            Self::BodySlow(_) => (Code::DeadlineExceeded, BODY_TOO_SLOW),
             Self::MediaType { .. } => (Code::InvalidArgument, UNSUPPORTED_MEDIA_TYPE),
-            Self::Encoding(_) => (Code::Unimplemented, "UNSUPPORTED_ENCODING"),
+            Self::Encoding(_) => (Code::Unimplemented, UNSUPPORTED_ENCODING),
+            Self::BrokenCoding(_) => (Code::InvalidArgument, "MALFORMED_ENCODING"),
+            Self::NotAcceptable => (Code::InvalidArgument, NOT_ACCEPTABLE),
             Self::Header { .. } => (Code::InvalidArgument, "INVALID_HEADER"),
             Self::Framing(_) => (Code::InvalidArgument, "MALFORMED_FRAME"),
             Self::NeedsHttp2 => (Code::Unimplemented, HTTP2_REQUIRED),
@@ -99,13 +112,21 @@ impl Failure for Refusal {
 
 impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Self {
-        mesh::status(refusal)
+        let unknown_coding = matches!(refusal, Refusal::Encoding(_));
+        let mut status = mesh::status(refusal);
+        if unknown_coding {
+            status.metadata_mut().as_mut().insert(ACCEPT_ENCODING, coding::KNOWN);
+        }
+        status
     }
 }
 
 const METHOD_NOT_ALLOWED: &str = "METHOD_NOT_ALLOWED";
 const UNKNOWN_METHOD: &str = "UNKNOWN_METHOD";
 const BODY_TOO_LARGE: &str = "BODY_TOO_LARGE";
+const BODY_TOO_SLOW: &str = "BODY_TOO_SLOW";
+const NOT_ACCEPTABLE: &str = "NOT_ACCEPTABLE";
+const UNSUPPORTED_ENCODING: &str = "UNSUPPORTED_ENCODING";
 const UNSUPPORTED_MEDIA_TYPE: &str = "UNSUPPORTED_MEDIA_TYPE";
 const HTTP2_REQUIRED: &str = "HTTP2_REQUIRED";
 
@@ -136,14 +157,17 @@ pub(crate) fn http_status(status: &Status) -> StatusCode {
         METHOD_NOT_ALLOWED if own => StatusCode::METHOD_NOT_ALLOWED,
         UNKNOWN_METHOD if own => StatusCode::NOT_FOUND,
         BODY_TOO_LARGE if own => StatusCode::PAYLOAD_TOO_LARGE,
-        UNSUPPORTED_MEDIA_TYPE if own => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        BODY_TOO_SLOW if own => StatusCode::REQUEST_TIMEOUT,
+        NOT_ACCEPTABLE if own => StatusCode::NOT_ACCEPTABLE,
+        UNSUPPORTED_MEDIA_TYPE | UNSUPPORTED_ENCODING if own => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         HTTP2_REQUIRED if own => StatusCode::UPGRADE_REQUIRED,
         "IDEMPOTENCY_KEY_REUSED" => StatusCode::UNPROCESSABLE_ENTITY,
         _ => http_status_of_code(status.code()),
     }
 }
 
-fn http_status_of_code(code: Code) -> StatusCode {
+/// The HTTP status of a code alone.
+pub(crate) fn http_status_of_code(code: Code) -> StatusCode {
     match code {
         Code::Ok => StatusCode::OK,
         Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => {

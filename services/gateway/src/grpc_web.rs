@@ -5,7 +5,7 @@ use std::fmt::Write;
 use base64::Engine;
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -13,13 +13,18 @@ use mesh::Status;
 use tonic::body::Body;
 
 use crate::call::{self, Call};
+use crate::coding::Coding;
 use crate::edge::Edge;
 use crate::errors::{self, Refusal};
 use crate::headers;
+use crate::request_id::RequestId;
 use crate::value::BASE64;
 
 /// The flag of the frame that holds trailers.
 const TRAILERS: u8 = 0x80;
+/// The flag of a frame whose message is packed.
+const PACKED: u8 = 0b1;
+const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
 /// How frames travel.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -79,18 +84,21 @@ pub(crate) async fn answer(
     edge: &Edge,
     request: Request<Body>,
     media_type: &str,
+    id: &RequestId,
 ) -> Response<Body> {
     let Some(form) = Form::of(media_type) else {
         let wanted = "application/grpc-web+proto";
-        return errors::response(&Refusal::MediaType { got: media_type.to_owned(), wanted }.into());
+        let refusal = Refusal::MediaType { got: media_type.to_owned(), wanted };
+        return errors::response(&id.on(refusal.into()));
     };
     if request.method() != Method::POST {
         let (method, path) = (request.method(), request.uri().path());
-        return errors::response(&errors::method_not_allowed(method, path, &[Method::POST]));
+        let refused = errors::method_not_allowed(method, path, &[Method::POST]);
+        return errors::response(&id.on(refused));
     }
     match forward(edge, request, form).await {
         Ok(response) => response,
-        Err(status) => failed(&status, form),
+        Err(status) => failed(&id.on(status), form),
     }
 }
 
@@ -100,23 +108,44 @@ async fn forward(
     form: Form,
 ) -> Result<Response<Body>, Status> {
     let (parts, body) = request.into_parts();
+    let coding = Coding::of(&parts.headers, &ENCODING)?;
     let mut metadata = headers::rpc_metadata(&parts.headers);
+    // Messages go on unpacked, since not every service unpacks them.
+    metadata.remove(ENCODING);
     metadata.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     let call: Call = edge.call_by_path(&parts.uri, metadata, &parts.extensions)?;
-    let framed = form.decode(edge.collect(body).await?)?;
-    let response = call.open(Body::new(Full::new(framed))).await?;
-    if let Some(Err(status)) = call::outcome(response.headers()) {
-        return Err(status);
+    let mut framed = form.decode(edge.collect(body).await?)?;
+    if coding != Coding::Identity {
+        framed = unpacked(framed, coding, edge.max_body_bytes).await?;
     }
+    let response = call.open(Body::new(Full::new(framed))).await?;
+    let ended = call::outcome(response.headers()).transpose()?.is_some();
     let (mut parts, body) = response.into_parts();
+    // An answer that is trailers alone ended well when it got here.
+    let body =
+        if ended { Body::new(Full::new(form.encode(ok_trailers()))) } else { web_body(body, form) };
     parts.headers.insert(CONTENT_TYPE, form.media_type());
-    Ok(Response::from_parts(parts, web_body(body, form)))
+    Ok(Response::from_parts(parts, body))
+}
+
+/// The one framed message of a body, unpacked. Several would cost more to unpack than they are worth.
+async fn unpacked(framed: Bytes, coding: Coding, limit: usize) -> Result<Bytes, Status> {
+    let mut buffer = BytesMut::from(framed);
+    let only = call::unframe(&mut buffer).filter(|_| buffer.is_empty());
+    let message = match only {
+        Some((0, message)) => message,
+        Some((PACKED, message)) => coding.decode(message, limit).await?,
+        _ => return Err(Refusal::Framing("it must be one framed message").into()),
+    };
+    Ok(call::frame(0, &message))
 }
 
 fn failed(status: &Status, form: Form) -> Response<Body> {
     let frame = form.encode(trailers_of(status));
     let mut response = Response::new(Body::new(Full::new(frame)));
-    response.headers_mut().insert(CONTENT_TYPE, form.media_type());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, form.media_type());
+    headers.insert("grpc-accept-encoding", HeaderValue::from_static("gzip, identity"));
     response
 }
 
@@ -127,6 +156,10 @@ fn trailers_of(status: &Status) -> Bytes {
         trailers.insert(Status::GRPC_STATUS, HeaderValue::from(status.code() as i32));
     }
     trailer_frame(&trailers)
+}
+
+fn ok_trailers() -> Bytes {
+    call::frame(TRAILERS, b"grpc-status: 0\r\n")
 }
 
 fn trailer_frame(trailers: &HeaderMap) -> Bytes {

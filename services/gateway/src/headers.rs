@@ -11,8 +11,13 @@ use mesh::Status;
 use crate::errors::Refusal;
 
 /// Headers by which the mesh itself says who calls; from outside they would be claims.
-const OF_THE_MESH: [&str; 3] =
-    ["tradewind-service", "tradewind-on-behalf", "tradewind-client-address"];
+const OF_THE_MESH: [&str; 5] = [
+    "tradewind-service",
+    "tradewind-acting",
+    "tradewind-on-behalf",
+    "tradewind-project",
+    "tradewind-client-address",
+];
 
 /// Headers of a connection, of HTTP itself or of a protocol; they mean nothing to a service.
 const OF_HTTP: [&str; 18] = [

@@ -8,6 +8,7 @@
 
 mod binding;
 mod call;
+mod coding;
 mod connect;
 mod cors;
 mod details;
@@ -17,11 +18,13 @@ mod fields;
 mod grpc_web;
 mod headers;
 mod json;
+mod number;
 mod openapi;
 mod page;
 mod passthrough;
 mod percent;
 mod query;
+mod request_id;
 mod rest;
 mod route;
 mod rpc;
@@ -38,7 +41,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use mesh::Channel;
+use mesh::{Channel, Clock, Ids};
 use prost_reflect::DescriptorPool;
 use tonic::body::Body;
 use tower::Service;
@@ -59,6 +62,8 @@ pub struct Options {
     pub allowed_origins: Vec<String>,
     /// Whether this process wants traffic now; `/readyz` says it.
     pub ready: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// What names requests that are refused, unless they are in a trace.
+    pub ids: Ids,
 }
 
 impl Default for Options {
@@ -67,6 +72,7 @@ impl Default for Options {
             max_body_bytes: 4 * 1024 * 1024,
             allowed_origins: Vec::new(),
             ready: Arc::new(|| true),
+            ids: Ids::new(Clock::system()),
         }
     }
 }

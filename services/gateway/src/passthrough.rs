@@ -8,13 +8,14 @@ use tonic::body::Body;
 use crate::edge::Edge;
 use crate::errors::{self, Refusal};
 use crate::headers;
+use crate::request_id::RequestId;
 
 /// Answers a gRPC call through the service's channel.
-pub(crate) async fn answer(edge: &Edge, request: Request<Body>) -> Response<Body> {
+pub(crate) async fn answer(edge: &Edge, request: Request<Body>, id: &RequestId) -> Response<Body> {
     if request.version() < Version::HTTP_2 {
-        return errors::response(&Refusal::NeedsHttp2.into());
+        return errors::response(&id.on(Refusal::NeedsHttp2.into()));
     }
-    forward(edge, request).await.unwrap_or_else(Status::into_http)
+    forward(edge, request).await.unwrap_or_else(|status| id.on(status).into_http())
 }
 
 async fn forward(edge: &Edge, request: Request<Body>) -> Result<Response<Body>, Status> {

@@ -13,22 +13,28 @@ use crate::binding::{Binding, is_raw};
 use crate::call::Call;
 use crate::edge::Edge;
 use crate::errors::{self, Refusal};
+use crate::request_id::RequestId;
 use crate::route::Found;
 use crate::{headers, stream, transcode};
 
 /// Answers a request by the mapping that its method and path lead to.
-pub(crate) async fn answer(edge: &Edge, request: Request<Body>) -> Response<Body> {
-    respond(edge, request).await.unwrap_or_else(|status| errors::response(&status))
+pub(crate) async fn answer(edge: &Edge, request: Request<Body>, id: &RequestId) -> Response<Body> {
+    let answer = respond(edge, request, id).await;
+    answer.unwrap_or_else(|status| errors::response(&id.on(status)))
 }
 
-async fn respond(edge: &Edge, request: Request<Body>) -> Result<Response<Body>, Status> {
+async fn respond(
+    edge: &Edge,
+    request: Request<Body>,
+    id: &RequestId,
+) -> Result<Response<Body>, Status> {
     let method = match request.method() {
         &Method::HEAD => &Method::GET,
         other => other,
     };
     let path = request.uri().path();
     match edge.routes.find(method, path) {
-        Found::Binding(binding, captures) => call(edge, binding, &captures, request).await,
+        Found::Binding(binding, captures) => call(edge, binding, &captures, request, id).await,
         Found::OtherMethods(allowed) if method == Method::OPTIONS => Ok(options(&allowed)),
         Found::OtherMethods(allowed) => Err(errors::method_not_allowed(method, path, &allowed)),
         Found::Nothing => Err(Refusal::NoRoute(request.method().clone(), path.to_owned()).into()),
@@ -50,16 +56,17 @@ async fn call(
     binding: Arc<Binding>,
     captures: &[String],
     request: Request<Body>,
+    id: &RequestId,
 ) -> Result<Response<Body>, Status> {
     let (parts, body) = request.into_parts();
     let call =
         edge.call(&binding.rpc, headers::rest_metadata(&parts.headers)?, &parts.extensions)?;
-    let body = edge.collect(body).await?;
+    let body = edge.read(&parts.headers, body).await?;
     let query = parts.uri.query().unwrap_or_default();
     let message = transcode::request(&binding, captures, query, &parts.headers, &body)?;
     let encoded = message.encode_to_vec();
     if binding.rpc.streams() {
-        return follow(call, binding, &encoded, &parts.headers).await;
+        return follow(call, binding, &encoded, &parts.headers, id).await;
     }
 
     let answer = call.unary(&encoded).await?;
@@ -83,15 +90,17 @@ async fn follow(
     binding: Arc<Binding>,
     encoded: &[u8],
     asked: &HeaderMap,
+    id: &RequestId,
 ) -> Result<Response<Body>, Status> {
     let (metadata, messages) = call.stream(encoded).await?;
+    let id = id.clone().answered(&metadata);
     let (body, media_type) = if binding.output().as_ref().is_some_and(is_raw) {
         stream::raw(binding, messages).await?
     } else if wants_events(asked) {
-        let body = stream::body(messages, stream::Events::new(binding));
+        let body = stream::body(messages, stream::Events::new(binding, id));
         (body, HeaderValue::from_static("text/event-stream"))
     } else {
-        let body = stream::body(messages, stream::Lines(binding));
+        let body = stream::body(messages, stream::Lines(binding, id));
         (body, HeaderValue::from_static("application/x-ndjson"))
     };
     let mut response = Response::new(body);

@@ -14,6 +14,7 @@ use tonic::body::Body;
 use crate::binding::Binding;
 use crate::call::Messages;
 use crate::errors;
+use crate::request_id::RequestId;
 use crate::transcode;
 
 /// How long a stream of events may be silent; proxies cut connections that are silent for longer.
@@ -70,7 +71,7 @@ async fn next(
 
 /// One JSON value a line; a failure is the last line, in the shape of errors.
 #[derive(Debug)]
-pub(crate) struct Lines(pub(crate) Arc<Binding>);
+pub(crate) struct Lines(pub(crate) Arc<Binding>, pub(crate) RequestId);
 
 impl Encode for Lines {
     fn message(&mut self, message: Bytes) -> Result<Bytes, Status> {
@@ -81,7 +82,7 @@ impl Encode for Lines {
     fn end(&mut self, outcome: Result<HeaderMap, Status>) -> Result<Bytes, Status> {
         Ok(match outcome {
             Ok(_) => Bytes::new(),
-            Err(status) => [errors::body(&status).as_ref(), b"\n"].concat().into(),
+            Err(status) => [errors::body(&self.1.on(status)).as_ref(), b"\n"].concat().into(),
         })
     }
 }
@@ -90,12 +91,13 @@ impl Encode for Lines {
 #[derive(Debug)]
 pub(crate) struct Events {
     binding: Arc<Binding>,
+    id: RequestId,
     sent: u64,
 }
 
 impl Events {
-    pub(crate) fn new(binding: Arc<Binding>) -> Self {
-        Self { binding, sent: 0 }
+    pub(crate) fn new(binding: Arc<Binding>, id: RequestId) -> Self {
+        Self { binding, id, sent: 0 }
     }
 }
 
@@ -115,9 +117,10 @@ impl Encode for Events {
     fn end(&mut self, outcome: Result<HeaderMap, Status>) -> Result<Bytes, Status> {
         Ok(match outcome {
             Ok(_) => Bytes::from_static(b"event: end\ndata: {}\n\n"),
-            Err(status) => [b"event: error\ndata: ".as_slice(), &errors::body(&status), b"\n\n"]
-                .concat()
-                .into(),
+            Err(status) => {
+                let error = errors::body(&self.id.on(status));
+                [b"event: error\ndata: ".as_slice(), &error, b"\n\n"].concat().into()
+            }
         })
     }
 

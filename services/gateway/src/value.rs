@@ -7,15 +7,20 @@ use prost_reflect::{DynamicMessage, EnumDescriptor, Kind, MessageDescriptor, Val
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as TextError, StrDeserializer};
 
+pub(crate) use crate::number::Number;
+
 const LENIENT: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 /// Base64 that is padded when written and need not be when read.
 pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
-const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
+/// What protobuf's own readers take: either alphabet, and any bits after the last byte.
+const TRAILING: GeneralPurposeConfig = LENIENT.with_decode_allow_trailing_bits(true);
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, TRAILING);
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, TRAILING);
 
 /// Bytes from either base64 alphabet, padded or not.
 pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
-    let engine = if text.contains(['-', '_']) { URL_SAFE } else { BASE64 };
+    let engine = if text.contains(['-', '_']) { URL_SAFE } else { STANDARD };
     engine.decode(text).ok()
 }
 
@@ -23,37 +28,30 @@ pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
 pub(crate) fn parse(kind: &Kind, text: &str) -> Result<Value, String> {
     match kind {
         Kind::String => Ok(Value::String(text.to_owned())),
-        Kind::Bool => number(text, "must be `true` or `false`").map(Value::Bool),
-        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => number(text, INT32).map(Value::I32),
-        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => number(text, INT64).map(Value::I64),
-        Kind::Uint32 | Kind::Fixed32 => number(text, UINT32).map(Value::U32),
-        Kind::Uint64 | Kind::Fixed64 => number(text, UINT64).map(Value::U64),
-        Kind::Float => number(text, "must be a number").map(Value::F32),
-        Kind::Double => number(text, "must be a number").map(Value::F64),
+        Kind::Bool => match text {
+            "true" => Ok(Value::Bool(true)),
+            "false" => Ok(Value::Bool(false)),
+            _ => Err("must be `true` or `false`".to_owned()),
+        },
         Kind::Bytes => base64(text)
             .map(|bytes| Value::Bytes(bytes.into()))
             .ok_or_else(|| "must be base64".to_owned()),
         Kind::Enum(names) => member(names, text).map(Value::EnumNumber),
         Kind::Message(message) => textual(message, text).map(Value::Message),
+        number => Number::parse(text).unwrap_or(Number::NONE).as_kind(number).map_err(Into::into),
     }
-}
-
-const INT32: &str = "must be a whole number from -2147483648 to 2147483647";
-const INT64: &str = "must be a whole number from -9223372036854775808 to 9223372036854775807";
-const UINT32: &str = "must be a whole number from 0 to 4294967295";
-const UINT64: &str = "must be a whole number from 0 to 18446744073709551615";
-
-fn number<T: std::str::FromStr>(text: &str, otherwise: &str) -> Result<T, String> {
-    text.parse().map_err(|_| otherwise.to_owned())
 }
 
 fn member(names: &EnumDescriptor, text: &str) -> Result<i32, String> {
     let by_name = names.get_value_by_name(text);
     let found = by_name.or_else(|| text.parse().ok().and_then(|number| names.get_value(number)));
-    found.map(|value| value.number()).ok_or_else(|| {
-        let known: Vec<_> = names.values().map(|value| value.name().to_owned()).collect();
-        format!("must be one of {}", known.join(", "))
-    })
+    found.map(|value| value.number()).ok_or_else(|| members(names))
+}
+
+/// What a member of an enum must be.
+pub(crate) fn members(names: &EnumDescriptor) -> String {
+    let known: Vec<_> = names.values().map(|value| value.name().to_owned()).collect();
+    format!("must be one of {}", known.join(", "))
 }
 
 /// Whether a message has a text form: times, durations, field masks, wrapped scalars.

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use http::header::{ACCEPT_ENCODING, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response};
 use http_body_util::Full;
 use mesh::{Code, Status};
@@ -49,11 +49,11 @@ impl Failure {
 pub(super) fn response(status: &Status) -> Response<Body> {
     let body = serde_json::to_vec(&Failure::of(status)).unwrap_or_default();
     let mut response = Response::new(Body::new(Full::from(body)));
-    *response.status_mut() = errors::http_status(status);
+    // The protocol's own table, which clients infer codes from, is by code alone.
+    *response.status_mut() = errors::http_status_of_code(status.code());
     let headers = response.headers_mut();
     errors::explain(headers, status);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     response
 }
 

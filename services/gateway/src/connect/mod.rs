@@ -14,6 +14,7 @@ use tonic::body::Body;
 
 use crate::edge::Edge;
 use crate::errors::{self, Refusal};
+use crate::request_id::RequestId;
 use crate::rpc::Rpc;
 use crate::{headers, json};
 
@@ -56,57 +57,65 @@ pub(crate) async fn answer(
     rpc: &Rpc,
     request: Request<Body>,
     media_type: &str,
+    id: &RequestId,
 ) -> Response<Body> {
     let method = request.method();
     if let (&Method::GET | &Method::HEAD, true) = (method, rpc.without_effect) {
-        return unary::get(edge, rpc, request).await;
+        return unary::get(edge, rpc, request, id).await;
     }
     if method != Method::POST {
         let allowed =
             if rpc.without_effect { vec![Method::GET, Method::POST] } else { vec![Method::POST] };
-        return errors::response(&errors::method_not_allowed(method, rpc.uri.path(), &allowed));
+        let refused = errors::method_not_allowed(method, rpc.uri.path(), &allowed);
+        return errors::response(&id.on(refused));
     }
     let codec = media_type.strip_prefix("application/").unwrap_or_default();
     if rpc.streams() || rpc.takes_stream() {
         let codec = codec.strip_prefix("connect+").and_then(Codec::named);
         return match codec {
-            Some(codec) => stream::post(edge, rpc, request, codec).await,
-            None => wrong_media_type(media_type, "application/connect+json"),
+            Some(codec) => stream::post(edge, rpc, request, codec, id).await,
+            None => wrong_media_type(media_type, &STREAMS, id),
         };
     }
     match Codec::named(codec) {
-        Some(codec) => unary::post(edge, rpc, request, codec).await,
-        None => wrong_media_type(media_type, "application/json"),
+        Some(codec) => unary::post(edge, rpc, request, codec, id).await,
+        None => wrong_media_type(media_type, &UNARY, id),
     }
 }
 
 /// Answers a call of an RPC that does not exist.
-pub(crate) fn unknown(path: &str, media_type: &str) -> Response<Body> {
+pub(crate) fn unknown(path: &str, media_type: &str, id: &RequestId) -> Response<Body> {
     let codec = media_type.strip_prefix("application/connect+").and_then(Codec::named);
     match codec {
-        Some(codec) => stream::refuse(codec, &Refusal::UnknownRpc(path.to_owned()).into()),
-        None => wrong_media_type(media_type, "application/connect+json"),
+        Some(codec) => {
+            let refusal = Refusal::UnknownRpc(path.to_owned());
+            stream::refuse(codec, &id.on(refusal.into()))
+        }
+        None => wrong_media_type(media_type, &STREAMS, id),
     }
 }
 
-fn wrong_media_type(got: &str, wanted: &'static str) -> Response<Body> {
+/// What may be posted: the media type to advise, and all that are known.
+type Known = (&'static str, &'static str);
+const UNARY: Known = ("application/json", "application/json, application/proto");
+const STREAMS: Known =
+    ("application/connect+json", "application/connect+json, application/connect+proto");
+
+fn wrong_media_type(got: &str, (wanted, known): &Known, id: &RequestId) -> Response<Body> {
     let refusal = Refusal::MediaType { got: got.to_owned(), wanted };
-    let mut response = errors::response(&refusal.into());
-    response.headers_mut().insert("accept-post", HeaderValue::from_static(wanted));
+    let mut response = errors::response(&id.on(refusal.into()));
+    response.headers_mut().insert("accept-post", HeaderValue::from_static(known));
     response
 }
 
-/// Refuses compressed messages and versions of the protocol that are not known.
-fn check_headers(headers: &HeaderMap, encoding: &HeaderName) -> Result<(), Status> {
+/// Refuses versions of the protocol that are not known.
+fn check_version(headers: &HeaderMap) -> Result<(), Status> {
     let version = headers.get("connect-protocol-version");
     if version.is_some_and(|version| version != "1") {
         let (name, wanted) = ("connect-protocol-version", "`1`");
         return Err(Refusal::Header { name, wanted }.into());
     }
-    match headers.get(encoding).map(|value| value.to_str().unwrap_or("?")) {
-        None | Some("" | "identity") => Ok(()),
-        Some(other) => Err(Refusal::Encoding(other.to_owned()).into()),
-    }
+    Ok(())
 }
 
 /// Whether metadata of an answer is sent on; binary metadata is base64 in gRPC and Connect alike.

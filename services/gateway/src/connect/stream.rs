@@ -12,17 +12,22 @@ use serde::Serialize;
 use tonic::body::Body;
 
 use super::failure::Failure;
-use super::{Codec, check_headers, is_told};
+use super::{Codec, check_version, is_told};
 use crate::call::{frame, unframe};
+use crate::coding::{self, Accepted, Coding};
 use crate::edge::Edge;
 use crate::errors::Refusal;
 use crate::headers;
+use crate::request_id::RequestId;
 use crate::rpc::Rpc;
 use crate::stream::{self, Encode};
 
+/// The flag of an envelope whose message is packed.
+const PACKED: u8 = 0b1;
 /// The flag of the envelope that ends a stream.
 const END: u8 = 0b10;
 const CONTENT_ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");
+const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("connect-accept-encoding");
 
 /// Answers a POST; every failure is told at the end of the stream.
 pub(super) async fn post(
@@ -30,8 +35,10 @@ pub(super) async fn post(
     rpc: &Rpc,
     request: Request<Body>,
     codec: Codec,
+    id: &RequestId,
 ) -> Response<Body> {
-    open(edge, rpc, request, codec).await.unwrap_or_else(|status| refuse(codec, &status))
+    let answer = open(edge, rpc, request, codec, id).await;
+    answer.unwrap_or_else(|status| refuse(codec, &id.on(status)))
 }
 
 async fn open(
@@ -39,19 +46,27 @@ async fn open(
     rpc: &Rpc,
     request: Request<Body>,
     codec: Codec,
+    id: &RequestId,
 ) -> Result<Response<Body>, Status> {
     if rpc.takes_stream() {
         return Err(Refusal::TakesStream(rpc.method.full_name().to_owned()).into());
     }
     let (parts, body) = request.into_parts();
-    check_headers(&parts.headers, &CONTENT_ENCODING)?;
+    check_version(&parts.headers)?;
+    let coding = Coding::of(&parts.headers, &CONTENT_ENCODING)?;
     let call = edge.call(rpc, headers::connect_metadata(&parts.headers)?, &parts.extensions)?;
-    let data = only_message(edge.collect(body).await?)?;
+    let (coding, data) = only_message(edge.collect(body).await?, coding)?;
+    let data = coding.decode(data, edge.max_body_bytes).await?;
     let message = codec.decode(&rpc.input, &data)?;
     let (metadata, messages) = call.stream(&message).await?;
 
-    let envelopes = Envelopes { codec, output: rpc.output.clone() };
+    let coding = answers_in(&parts.headers, coding);
+    let id = id.clone().answered(&metadata);
+    let envelopes = Envelopes { codec, coding, id, output: rpc.output.clone() };
     let mut response = started(codec, stream::body(messages, envelopes));
+    if coding == Coding::Gzip {
+        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
     for (name, value) in &metadata {
         if is_told(name) {
             response.headers_mut().append(name.clone(), value.clone());
@@ -60,14 +75,29 @@ async fn open(
     Ok(response)
 }
 
-/// The one message of a request to a server stream.
-fn only_message(body: Bytes) -> Result<Bytes, Status> {
+/// The one message of a request to a server stream, and how it is coded.
+fn only_message(body: Bytes, coding: Coding) -> Result<(Coding, Bytes), Status> {
     let mut buffer = BytesMut::from(body);
     let framed = unframe(&mut buffer).filter(|_| buffer.is_empty());
     match framed {
-        Some((0, message)) => Ok(message),
-        Some((flag, _)) if flag & 1 == 1 => Err(Refusal::Encoding("compressed".into()).into()),
+        Some((0, message)) => Ok((Coding::Identity, message)),
+        Some((PACKED, message)) if coding != Coding::Identity => Ok((coding, message)),
+        Some((PACKED, _)) => {
+            let problem = "a compressed message needs the header connect-content-encoding";
+            Err(Refusal::Framing(problem).into())
+        }
         _ => Err(Refusal::Framing("it must be one enveloped message").into()),
+    }
+}
+
+/// How answers are coded. A caller that names none takes the one that it sends.
+fn answers_in(asked: &HeaderMap, sent: Coding) -> Coding {
+    if !asked.contains_key(&ACCEPT_ENCODING) {
+        return sent;
+    }
+    match Accepted::read(asked, &ACCEPT_ENCODING) {
+        Accepted::Gzip | Accepted::GzipAlone => Coding::Gzip,
+        Accepted::Identity | Accepted::Nothing => Coding::Identity,
     }
 }
 
@@ -81,7 +111,7 @@ fn started(codec: Codec, body: Body) -> Response<Body> {
             Codec::Proto => "application/connect+proto",
         }),
     );
-    headers.insert("connect-accept-encoding", HeaderValue::from_static("identity"));
+    headers.insert(ACCEPT_ENCODING, coding::KNOWN);
     response
 }
 
@@ -92,16 +122,22 @@ pub(super) fn refuse(codec: Codec, status: &Status) -> Response<Body> {
 
 struct Envelopes {
     codec: Codec,
+    coding: Coding,
+    id: RequestId,
     output: MessageDescriptor,
 }
 
 impl Encode for Envelopes {
     fn message(&mut self, message: Bytes) -> Result<Bytes, Status> {
-        Ok(frame(0, &self.codec.encode(&self.output, message)?))
+        let message = self.codec.encode(&self.output, message)?;
+        // Each message is packed by itself, so that none waits for the next.
+        let worth_it = self.coding == Coding::Gzip && message.len() >= coding::WORTH_IT;
+        let packed = worth_it.then(|| coding::compress(&message)).flatten();
+        Ok(packed.map_or_else(|| frame(0, &message), |packed| frame(PACKED, &packed)))
     }
 
     fn end(&mut self, outcome: Result<HeaderMap, Status>) -> Result<Bytes, Status> {
-        Ok(end(outcome.as_ref()))
+        Ok(end(outcome.map_err(|status| self.id.on(status)).as_ref()))
     }
 }
 

@@ -27,7 +27,7 @@ const FORMATS: [(&str, &str); 5] =
     [("email", "email"), ("hostname", "hostname"), ("uri", "uri"), ("uuid", "uuid"), ("ip", "ip")];
 
 /// Whether a field must be given.
-pub(super) fn is_required(
+pub(crate) fn is_required(
     extension: Option<&ExtensionDescriptor>,
     field: &FieldDescriptor,
 ) -> bool {
@@ -45,6 +45,41 @@ pub(super) fn apply(
         apply_kind(&rules, schema);
     }
 }
+
+/// The rules of a field for people: their names, and what they say.
+pub(crate) fn rules_of(
+    extension: Option<&ExtensionDescriptor>,
+    field: &FieldDescriptor,
+) -> Vec<(&'static str, String)> {
+    let mut schema = json!({});
+    apply(extension, field, &mut schema);
+    let said = |(keyword, name)| schema.get(keyword).map(|value| (name, plain_text(value)));
+    WORDS.into_iter().filter_map(said).collect()
+}
+
+fn plain_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(plain_text).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+/// Keywords, and how people are told them.
+const WORDS: [(&str, &str); 12] = [
+    ("minLength", "length from"),
+    ("maxLength", "length to"),
+    ("minItems", "items from"),
+    ("maxItems", "items to"),
+    ("minProperties", "entries from"),
+    ("maxProperties", "entries to"),
+    ("minimum", "from"),
+    ("exclusiveMinimum", "over"),
+    ("maximum", "to"),
+    ("exclusiveMaximum", "under"),
+    ("pattern", "like"),
+    ("enum", "one of"),
+];
 
 fn of(extension: Option<&ExtensionDescriptor>, field: &FieldDescriptor) -> Option<DynamicMessage> {
     let options = field.options();

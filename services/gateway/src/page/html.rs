@@ -1,78 +1,83 @@
-//! The page at `/`: what this is, where to look, what to try. It needs nothing from elsewhere.
+//! What every page is made in: its frame, its style, and the policy that allows nothing else.
 
-use std::fmt::Write;
+use std::sync::LazyLock;
 
-use contract::mesh::v1::Access;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use http::HeaderValue;
+use sha2::{Digest, Sha256};
 
-use crate::binding::{Binding, Source};
+const STYLE: &str = include_str!("style.css");
 
-/// Stands in the page for the host that the caller used.
-pub(super) const HOST: &str = "{host}";
-
-pub(super) const STYLE: &str = "\
-    body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a}\
-    h1,h2,h3{line-height:1.2}h3{margin-bottom:.2rem}\
-    pre,code{font:13px/1.5 ui-monospace,monospace;background:#f4f4f2}\
-    pre{padding:.8rem;overflow-x:auto}table{border-collapse:collapse;width:100%}\
-    td,th{text-align:left;vertical-align:top;padding:.25rem .6rem .25rem 0;border-bottom:1px solid #e5e5e0}\
-    a{color:#0b5c8a}small{color:#666}";
+/// The content security policy: the one style sheet, named by its hash, and no script, image, font or frame.
+pub(super) static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let hash = BASE64_STANDARD.encode(Sha256::digest(STYLE));
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; \
+         frame-ancestors 'none'"
+    );
+    HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+});
 
 /// A text as HTML.
 pub(super) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
 }
 
-/// The host to write in examples: the one that the caller used, if it is one.
-pub(super) fn host(authority: Option<&str>) -> &str {
-    let allowed = |letter: char| letter.is_ascii_alphanumeric() || ".-:[]".contains(letter);
-    let authority = authority.filter(|text| !text.is_empty() && text.chars().all(allowed));
-    authority.unwrap_or("127.0.0.1:8080")
+/// A comment as HTML: paragraphs, with what stands in backticks as code.
+pub(super) fn prose(comment: &str) -> String {
+    let paragraphs = comment.split("\n\n").filter(|text| !text.trim().is_empty());
+    paragraphs.map(|text| format!("<p>{}</p>\n", inline(text))).collect::<Vec<_>>().concat()
 }
 
-/// A page with a title.
-pub(super) fn document(title: &str, body: &str) -> String {
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n\
-         <title>{title}</title>\n<style>{STYLE}</style>\n{body}\n</html>\n"
-    )
-}
-
-/// The page at `/`.
-pub(super) fn home(bindings: &[Binding]) -> String {
-    let mut body = String::from(
-        "<h1>Tradewind</h1>\n\
-         <p>A commerce mesh. This port answers REST with JSON, Connect, gRPC-Web and gRPC, \
-         all from the same contracts.</p>\n\
-         <ul>\n\
-         <li><a href=\"/docs\">API reference</a></li>\n\
-         <li><a href=\"/openapi.json\">OpenAPI 3.1</a></li>\n\
-         <li><a href=\"/healthz\">Health</a>, <a href=\"/readyz\">readiness</a></li>\n\
-         </ul>\n<h2>Try it</h2>\n<pre>",
-    );
-    // Writing to a string cannot fail.
-    let _ = write!(body, "{}", escape(&examples(bindings)));
-    body.push_str("</pre>");
-    document("Tradewind", &body)
-}
-
-fn examples(bindings: &[Binding]) -> String {
-    let mut examples = format!("curl http://{HOST}/healthz\ncurl http://{HOST}/openapi.json\n");
-    let public = |binding: &&Binding| {
-        binding.rpc.policy.access() == Access::Public && binding.body == Source::Nothing
-    };
-    if let Some(binding) = bindings.iter().find(public) {
-        let _ = write!(
-            examples,
-            "\n# REST: {name}\ncurl 'http://{HOST}{path}'\n\
-             \n# The same by Connect\ncurl --json '{{}}' http://{HOST}{rpc}\n\
-             \n# What there is, by gRPC\ngrpcurl -plaintext {HOST} list\n",
-            name = binding.rpc.method.name(),
-            path = binding.text,
-            rpc = binding.rpc.uri.path(),
-        );
+/// One paragraph of a comment as HTML.
+pub(super) fn inline(text: &str) -> String {
+    let pieces: Vec<_> = text.split('`').collect();
+    // An odd backtick is only that.
+    if pieces.len().is_multiple_of(2) {
+        return escape(text);
     }
-    examples
+    let piece = |(at, piece): (usize, &&str)| match at % 2 {
+        0 => escape(piece),
+        _ => format!("<code>{}</code>", escape(piece)),
+    };
+    pieces.iter().enumerate().map(piece).collect()
+}
+
+/// Which of the pages one is, for its navigation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Place {
+    Home,
+    Reference,
+}
+
+/// A page: its title, what it says of itself to those who link to it, and its body after the header.
+pub(super) fn document(place: Place, title: &str, description: &str, body: &str) -> String {
+    let link = |to: &str, text: &str, here: bool| {
+        let current = if here { " aria-current=\"page\"" } else { "" };
+        format!("<a href=\"{to}\"{current}>{text}</a>\n")
+    };
+    let mut nav = link("/docs", "API reference", place == Place::Reference);
+    nav.push_str(&link("/openapi.json", "OpenAPI", false));
+    nav.push_str(&link("/readyz", "Readiness", false));
+    let class = if place == Place::Reference { " class=\"wide\"" } else { "" };
+    let home = if place == Place::Home { " aria-current=\"page\"" } else { "" };
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <meta name=\"description\" content=\"{description}\">\n<title>{title}</title>\n\
+         <style>{STYLE}</style>\n</head>\n<body{class}>\n<a class=\"skip\" href=\"#main\">Skip to content</a>\n\
+         <header><nav class=\"bar\" aria-label=\"Site\">\n\
+         <a class=\"name\" href=\"/\"{home}>Tradewind</a>\n{nav}</nav></header>\n{body}\n\
+         </body>\n</html>\n",
+        title = escape(title),
+        description = escape(description),
+    )
 }
 
 #[cfg(test)]
@@ -80,14 +85,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_that_is_none_is_not_repeated() {
-        assert_eq!(host(Some("shop.example:8080")), "shop.example:8080");
-        assert_eq!(host(Some("<script>")), "127.0.0.1:8080");
-        assert_eq!(host(None), "127.0.0.1:8080");
+    fn markup_in_comments_stays_text() {
+        assert_eq!(escape("<b>&\"'</b>"), "&lt;b&gt;&amp;&quot;&#39;&lt;/b&gt;");
     }
 
     #[test]
-    fn markup_in_comments_stays_text() {
-        assert_eq!(escape("<b>&\"</b>"), "&lt;b&gt;&amp;&quot;&lt;/b&gt;");
+    fn backticks_are_code_in_pairs_alone() {
+        assert_eq!(inline("a `<b>` c"), "a <code>&lt;b&gt;</code> c");
+        assert_eq!(inline("a ` b"), "a ` b");
     }
 }

@@ -8,7 +8,11 @@ use serde_json::{Value, json};
 use tonic::body::Body;
 use tonic::server::{Grpc, UnaryService};
 use tower::service_fn;
-use tradewind::catalog::v1::{CreateProductRequest, GetProductRequest, Product};
+use tradewind::catalog::v1::{
+    CreateProductRequest, GetProductRequest, ListProductsRequest, ListProductsResponse, Product,
+    Variant,
+};
+use tradewind::money::v1::Money;
 
 use crate::support::{asking, get, post, send, shop};
 
@@ -55,6 +59,29 @@ impl UnaryService<CreateProductRequest> for CreateProduct {
     }
 }
 
+struct ListProducts;
+
+impl UnaryService<ListProductsRequest> for ListProducts {
+    type Response = ListProductsResponse;
+    type Future = Ready<Result<tonic::Response<ListProductsResponse>, Status>>;
+
+    fn call(&mut self, _: tonic::Request<ListProductsRequest>) -> Self::Future {
+        let variant = |id: &str, minor| Variant {
+            id: id.into(),
+            price: Some(Money { currency_code: "EUR".into(), minor }),
+            ..Variant::default()
+        };
+        let shirt = Product {
+            id: "prd_1".into(),
+            title: "A <shirt>".into(),
+            variants: vec![variant("var_1", 1900), variant("var_2", 1250)],
+            ..Product::default()
+        };
+        let page = ListProductsResponse { products: vec![shirt], ..Default::default() };
+        ready(Ok(tonic::Response::new(page)))
+    }
+}
+
 /// The catalog near by, through tonic's server and the codec that checks.
 pub(crate) fn channel() -> Channel {
     Channel::new(service_fn(|request: Request<Body>| async move {
@@ -62,6 +89,10 @@ pub(crate) fn channel() -> Channel {
             Some("GetProduct") => {
                 let codec = contract::codec::Validated::default();
                 Grpc::new(codec).unary(GetProduct, request).await
+            }
+            Some("ListProducts") => {
+                let codec = contract::codec::Validated::default();
+                Grpc::new(codec).unary(ListProducts, request).await
             }
             Some("CreateProduct") => {
                 let codec = contract::codec::Validated::default();

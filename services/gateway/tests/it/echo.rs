@@ -26,20 +26,23 @@ pub(crate) fn channel(pool: DescriptorPool) -> Channel {
 async fn answer(pool: &DescriptorPool, request: Request<Body>) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let framed = body.collect().await.unwrap().to_bytes();
-    let read = |name: &str| {
-        DynamicMessage::decode(pool.get_message_by_name(name).unwrap(), &framed[5..]).unwrap()
+    let rpc = parts.uri.path().rsplit('/').next().unwrap();
+    let input = match rpc {
+        "Follow" | "Pour" => "test.v1.Things",
+        "Fail" => "test.v1.Failure",
+        "Mirror" => "test.v1.Everything",
+        "Upload" => "test.v1.UploadRequest",
+        _ => "test.v1.Thing",
     };
-    let mut response = match parts.uri.path().rsplit('/').next().unwrap() {
-        "Follow" => follow(&read("test.v1.Things"), DynamicMessage::encode_to_vec),
-        "Pour" => {
-            let raw = pool.get_message_by_name("google.api.HttpBody").unwrap();
-            follow(&read("test.v1.Things"), move |thing| http_body(&raw, thing))
-        }
-        "Fail" => return fail(&read("test.v1.Failure")),
-        "Download" => {
-            let raw = pool.get_message_by_name("google.api.HttpBody").unwrap();
-            whole(&http_body(&raw, &read("test.v1.Thing")))
-        }
+    let input = pool.get_message_by_name(input).unwrap();
+    let message = framed.get(5..).and_then(|message| DynamicMessage::decode(input, message).ok());
+    let Some(message) = message else { return Status::invalid_argument("").into_http() };
+    let raw = pool.get_message_by_name("google.api.HttpBody").unwrap();
+    let mut response = match rpc {
+        "Follow" => follow(&message, DynamicMessage::encode_to_vec),
+        "Pour" => follow(&message, move |thing| http_body(&raw, thing)),
+        "Fail" => return fail(&message),
+        "Download" => whole(&http_body(&raw, &message)),
         _ => frames(vec![framed.clone()], Some(0)),
     };
     let seen = response.headers_mut();

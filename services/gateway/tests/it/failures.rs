@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, get, parrot, post, send};
+use crate::support::{Answer, asking, get, parrot, post, send};
 
 async fn failing(told: Value) -> Answer {
     send(&parrot(), post("/v1/fail", &told.to_string())).await
@@ -80,11 +80,42 @@ async fn who_is_not_signed_in_is_told_how() {
 }
 
 #[tokio::test]
-async fn a_failure_without_details_has_none() {
+async fn a_failure_without_details_still_names_its_request() {
     let answer = failing(json!({ "code": 14, "message": "é", "plain": true })).await;
 
-    let error = json!({ "code": 503, "status": "UNAVAILABLE", "message": "é", "details": [] });
+    let id = answer.header("request-id");
+    assert!(id.starts_with("req_"), "{answer:?}");
+    let request = json!({ "@type": "type.googleapis.com/google.rpc.RequestInfo", "requestId": id });
+    let error =
+        json!({ "code": 503, "status": "UNAVAILABLE", "message": "é", "details": [request] });
     assert_eq!(answer.json(), json!({ "error": error }));
+}
+
+#[tokio::test]
+async fn every_refusal_names_the_trace_that_its_caller_began() {
+    const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+    let traced = |method: &str, path: &str, media_type: &str| {
+        asking(method, path)
+            .header("content-type", media_type)
+            .header("traceparent", format!("00-{TRACE}-b7ad6b7169203331-01"))
+            .body("".into())
+            .unwrap()
+    };
+    for (method, path, media_type) in [
+        ("GET", "/nope", ""),
+        ("PATCH", "/v1/echo/a", ""),
+        ("POST", "/healthz", ""),
+        ("GET", "/v1/absent", ""),
+        ("GET", "/v1/echo/%zz", ""),
+        ("PUT", "/test.v1.EchoService/Echo", ""),
+        ("POST", "/test.v1.EchoService/Echo", "application/xml"),
+        ("POST", "/test.v1.EchoService/Echo", "application/grpc"),
+        ("POST", "/test.v1.EchoService/Echo", "application/grpc-web+json"),
+    ] {
+        let answer = send(&parrot(), traced(method, path, media_type)).await;
+        assert_eq!(answer.header("trace-id"), TRACE, "{method} {path}");
+        assert!(answer.text().contains(TRACE), "{method} {path}");
+    }
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ async fn what_matters_to_services_goes_in() {
         ("idempotency-key", "k"),
         ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
         ("tracestate", "a=b"),
-        ("tradewind-project", "shop"),
+        ("tradewind-anything", "shop"),
     ];
 
     let answer = with(&headers).await;
@@ -35,7 +35,9 @@ async fn what_matters_to_services_goes_in() {
 async fn what_only_the_mesh_may_say_does_not() {
     let names = [
         "tradewind-service",
+        "tradewind-acting",
         "tradewind-on-behalf",
+        "tradewind-project",
         "tradewind-client-address",
         "cookie",
         "connection",

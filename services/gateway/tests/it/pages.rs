@@ -88,14 +88,21 @@ async fn the_pages_need_nothing_from_elsewhere() {
 
     for page in [&home, &docs] {
         assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
-        assert!(page.header("content-security-policy").starts_with("default-src 'none'"));
+        let policy = page.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
+        assert!(
+            policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"),
+            "{policy}"
+        );
         assert_eq!(page.header("x-frame-options"), "DENY");
-        for outside in ["src=", "<script", "<link", "@import"] {
+        assert_eq!(page.header("referrer-policy"), "no-referrer");
+        assert_eq!(page.header("x-content-type-options"), "nosniff");
+        for outside in ["src=", "<script", "<link", "@import", " style=", "onclick", "url("] {
             assert!(!page.text().contains(outside), "{outside}");
         }
     }
     assert!(home.text().contains("curl http://shop.example/healthz"));
-    assert!(docs.text().contains("GET /v1/products/{id}"));
+    assert!(docs.text().contains("<code>/v1/products/<var>{id}</var></code>"));
     assert!(docs.text().contains("id=\"tradewind.money.v1.Money\""));
 }
 
@@ -105,4 +112,42 @@ async fn pages_are_only_read() {
 
     assert_eq!(answer.failure(), (405, "METHOD_NOT_ALLOWED".into()));
     assert_eq!(answer.header("allow"), "GET, HEAD, OPTIONS");
+}
+
+#[tokio::test]
+async fn the_first_page_shows_what_is_sold_and_how_to_buy_it() {
+    let page = send(&shop(), get("/")).await;
+
+    let text = page.text();
+    assert!(text.contains("<a href=\"/v1/products/prd_1\">A &lt;shirt&gt;</a>"), "{text}");
+    assert!(text.contains("from 12.50 EUR"), "{text}");
+    assert!(text.contains("VARIANT=var_1"), "{text}");
+    assert!(text.contains("The catalog answers") && text.contains("Ready for traffic"));
+    assert!(text.contains("href=\"/docs#tradewind.catalog.v1.CatalogService\""));
+}
+
+#[tokio::test]
+async fn the_first_page_stands_when_the_catalog_does_not() {
+    let gateway = gateway::Gateway::new(
+        &[contract::DESCRIPTORS, tradewind::DESCRIPTORS],
+        |_| None,
+        gateway::Options::default(),
+    );
+
+    let page = send(&gateway.unwrap(), get("/")).await;
+
+    assert_eq!(page.status, 200);
+    assert!(page.text().contains("is not running here at the moment"), "{}", page.text());
+    assert!(page.text().contains("<li class=\"down\">The catalog does not answer</li>"));
+}
+
+#[tokio::test]
+async fn every_link_within_the_reference_leads_somewhere() {
+    for gateway in [shop(), parrot()] {
+        let docs = send(&gateway, get("/docs")).await;
+        let links = docs.text().split("href=\"#").skip(1);
+        for anchor in links.map(|part| part.split('"').next().unwrap()) {
+            assert!(docs.text().contains(&format!(" id=\"{anchor}\"")), "{anchor}");
+        }
+    }
 }

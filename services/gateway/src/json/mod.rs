@@ -4,12 +4,14 @@
 //! see `0`, `""` and `[]`; names are lowerCamelCase and 64-bit integers are strings. What is read
 //! may use either form of a name; unknown names are refused.
 
+mod read;
+
 use bytes::Bytes;
 use mesh::Status;
 use prost_reflect::{
     DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, SerializeOptions, Value,
 };
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeSeed, IgnoredAny};
 use serde_json::error::Category;
 use serde_path_to_error::Track;
 
@@ -57,7 +59,8 @@ fn parse_below(
     let mut track = Track::new();
     let mut reader = serde_json::Deserializer::from_slice(json);
     let tracked = serde_path_to_error::Deserializer::new(&mut reader, &mut track);
-    let read = DynamicMessage::deserialize(message.clone(), tracked)
+    let read = read::Message(message)
+        .deserialize(tracked)
         .and_then(|message| reader.end().map(|()| message));
     read.map_err(|error| explain(above, &track.path().to_string(), &error))
 }
@@ -72,12 +75,9 @@ fn explain(above: &str, path: &str, error: &serde_json::Error) -> Status {
     }
     let text = error.to_string();
     let problem = text.split(" at line ").next().unwrap_or_default();
-    let unknown = problem.strip_prefix("unrecognized field name '");
-    let unknown = unknown.and_then(|name| name.strip_suffix('\''));
     let path = if path == "." { "" } else { path };
-    let steps = [above, path, unknown.unwrap_or_default()];
+    let steps = [above, path];
     let field = steps.iter().filter(|step| !step.is_empty()).copied().collect::<Vec<_>>().join(".");
-    let problem = if unknown.is_some() { "there is no such field" } else { problem };
     if field.is_empty() {
         return Refusal::MalformedMessage(problem.to_owned()).into();
     }
