@@ -66,6 +66,12 @@ pub fn refuse(code: Code, domain: &str, reason: &str, message: &str, detail: Det
     Status::with_error_details(code, &message[..end], details)
 }
 
+/// The reason that programs tell a failure apart by, where it has one.
+#[must_use]
+pub fn reason(status: &Status) -> Option<String> {
+    status.get_details_error_info().map(|info| info.reason)
+}
+
 /// Why the mesh itself refused a call.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {

@@ -76,6 +76,13 @@ impl Service {
         self
     }
 
+    /// The same service without its work: it answers, and nothing else happens.
+    #[must_use]
+    pub fn at_rest(mut self) -> Self {
+        self.background.clear();
+        self
+    }
+
     /// Its noun.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -1,10 +1,11 @@
 //! The services by name, and how each is made.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 use mesh::{Clock, Faults, Ids, Mesh, Service, Subscriptions};
-use store::{Database, Migration, Store};
+use store::{Database, Metrics, Migration, Store};
 
 /// A service, by the noun that it is called by everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,6 +114,8 @@ pub(crate) fn points() -> Vec<String> {
 pub(crate) struct Parts {
     pub(crate) mesh: Mesh,
     pub(crate) database: Database,
+    pub(crate) task_lease: Duration,
+    pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
     pub(crate) faults: Faults,
     pub(crate) index: PathBuf,
@@ -131,6 +134,8 @@ pub(crate) async fn service(noun: Noun, parts: &Parts) -> Result<Option<Service>
         changes: parts.mesh.changes().clone(),
         clock: parts.clock.clone(),
         ids: Ids::new(parts.clock.clone()),
+        task_lease: parts.task_lease,
+        metrics: parts.metrics.clone(),
     })
     .await?;
     let mesh = &parts.mesh;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use gateway::{Gateway, Options};
@@ -219,9 +220,13 @@ fn parts(arguments: &Arguments, mesh: Mesh, clock: Clock) -> Result<Parts> {
     let given = administrator.admin_email.clone().zip(administrator.admin_password.clone());
     let sample = || (demo::ADMIN_EMAIL.to_owned(), demo::ADMIN_PASSWORD.to_owned());
     let bootstrap = given.or_else(|| arguments.demo_shop.then(sample));
+    let metrics = store::Metrics::default();
+    metrics.register(mesh.metrics());
     Ok(Parts {
         mesh,
         database,
+        task_lease: Duration::from_secs(storage.task_lease_seconds),
+        metrics,
         clock,
         faults: arguments.faults.clone().map_or_else(Faults::none, Faults::of_file),
         index: storage.data.join("search"),

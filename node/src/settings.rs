@@ -23,6 +23,10 @@ pub(crate) struct Storage {
     /// The most connections to PostgreSQL, over all services of this process.
     #[arg(long, env = "TRADEWIND_CONNECTIONS", default_value_t = 24)]
     pub(crate) connections: usize,
+    /// How long what a process had begun rests after it has died, before another goes on with it. Whoever
+    /// works renews it meanwhile; the clocks of all processes must agree much better than this.
+    #[arg(long, env = "TRADEWIND_TASK_LEASE_SECONDS", default_value_t = store::DEFAULT_TASK_LEASE.as_secs(), value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub(crate) task_lease_seconds: u64,
 }
 
 /// Where this process listens.

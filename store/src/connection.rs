@@ -8,6 +8,7 @@ use sqlx::{Arguments, AssertSqlSafe, Executor};
 use tokio::time::Instant;
 
 use crate::error::Error;
+use crate::metrics::Metrics;
 use crate::pool::{Engine, Held, Pool, Unsettled};
 use crate::statement::Statement;
 
@@ -16,6 +17,8 @@ use crate::statement::Statement;
 pub(crate) struct Counts {
     pub(crate) commits: AtomicU64,
     pub(crate) statements: AtomicU64,
+    /// Shared with the other stores of the process.
+    pub(crate) metrics: Metrics,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,10 +72,12 @@ impl Connection {
         self.raw(begin.into()).await
     }
 
-    pub(crate) async fn commit(&mut self) -> Result<(), Error> {
+    /// Commits what an RPC or a task did; the method says which.
+    pub(crate) async fn commit(&mut self, method: &str) -> Result<(), Error> {
         self.raw("COMMIT".into()).await?;
         self.state = State::Settled;
         self.counts.commits.fetch_add(1, Ordering::Relaxed);
+        self.counts.metrics.committed(self.service, method);
         Ok(())
     }
 

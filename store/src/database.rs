@@ -111,7 +111,7 @@ async fn prepare_schema(pool: &Pool, service: &'static str) -> Result<(), Error>
     connection.begin().await?;
     lock_schema(&mut connection, service).await?;
     connection.raw(format!("CREATE SCHEMA IF NOT EXISTS \"{service}\"")).await?;
-    connection.commit().await
+    connection.commit("open").await
 }
 
 /// Holds other processes that open the same service until the transaction ends.

@@ -71,8 +71,8 @@ pub enum Error {
     /// Another transaction was in the way.
     #[error("another change was in the way; try again")]
     Conflict(#[source] sqlx::Error),
-    /// A task's lease ended, and another has taken it.
-    #[error("the lease of task {0} has ended")]
+    /// A task's lease ended; another has taken it, or will.
+    #[error("the lease of task {0} has ended, and another process goes on with it; ask again")]
     LeaseLost(String),
     /// No connection became free before the deadline.
     #[error("the database is busy; try again")]
@@ -205,7 +205,11 @@ impl Failure for Error {
             Self::InvalidList { field, problem, .. } => {
                 Detail { fields: vec![((*field).into(), problem.clone())], ..Detail::default() }
             }
-            Self::KeyInProgress | Self::Conflict(_) | Self::Busy | Self::Unavailable(_) => {
+            Self::KeyInProgress
+            | Self::Conflict(_)
+            | Self::LeaseLost(_)
+            | Self::Busy
+            | Self::Unavailable(_) => {
                 Detail { retry_after: Some(RETRY_AFTER), ..Detail::default() }
             }
             _ => Detail::default(),

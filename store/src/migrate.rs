@@ -62,7 +62,7 @@ pub(crate) async fn run(
                 .map_err(|cause| Error::Migration { service, name, cause: Box::new(cause) })?,
         }
     }
-    connection.commit().await
+    connection.commit("migrate").await
 }
 
 async fn ran(connection: &mut Connection) -> Result<HashMap<String, String>, Error> {

@@ -21,6 +21,8 @@ use crate::statement::{Row, Statement};
 use crate::store::Store;
 use crate::tasks::micros;
 
+/// What commits of delivered events are counted under.
+const PUBLISH: &str = "publish";
 const BATCH: u32 = 100;
 /// How long a consumer may take for a batch.
 const DELIVER_WITHIN: Duration = Duration::from_secs(30);
@@ -195,7 +197,7 @@ async fn postpone(store: &Store, waiting: &Waiting, status: &Status) -> Result<(
     );
     let due = store.inner.clock.now_micros().saturating_add(micros(backoff(attempts)));
     let statement = statement.bind(waiting.position).bind(attempts).bind(due);
-    store.write(statement.bind(crate::runner::shorten(status))).await.map(|_| ())
+    store.write(statement.bind(crate::runner::shorten(status)), PUBLISH).await.map(|_| ())
 }
 
 /// Removes events that were delivered.
@@ -206,5 +208,5 @@ async fn delete(store: &Store, mut positions: Vec<i64>) -> Result<(), Error> {
     let places: Vec<_> = (1..=positions.len()).map(|at| format!("${at}")).collect();
     let sql = format!("DELETE FROM store_outbox WHERE position IN ({})", places.join(", "));
     let statement = positions.into_iter().fold(Statement::new(sql), Statement::bind);
-    store.write(statement).await.map(|_| ())
+    store.write(statement, PUBLISH).await.map(|_| ())
 }

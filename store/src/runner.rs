@@ -17,18 +17,20 @@ use tracing::Instrument;
 use crate::database::PATIENCE;
 use crate::error::Error;
 use crate::idle::Busy;
+use crate::lease::Claim;
 use crate::pool::Engine;
 use crate::publisher;
 use crate::statement::{Row, Statement};
 use crate::store::Store;
-use crate::tasks::{Claim, Task, micros};
+use crate::tasks::{Task, micros};
 
-/// How long a task is held; one that takes longer is taken again.
-const LEASE: Duration = Duration::from_secs(60);
-/// A handler ends so long before its lease.
-const MARGIN: Duration = Duration::from_secs(5);
+/// How long a handler or a sweep may take; a task that takes longer is done again later.
+const LONGEST: Duration = Duration::from_secs(55);
 /// How often rows of other replicas are looked for.
 pub(crate) const POLL: Duration = Duration::from_secs(1);
+/// What the commits of the runner itself are counted under.
+const TAKE: &str = "take_tasks";
+const FORGET: &str = "forget";
 const PAUSE: Duration = Duration::from_millis(50);
 const MOST_AT_ONCE: usize = 16;
 const MOST_ATTEMPTS: i64 = 20;
@@ -59,7 +61,7 @@ impl Runner {
         let forgetful = store.clone();
         let runner =
             Self { store, handlers: HashMap::new(), sweeps: Vec::new(), most: MOST_AT_ONCE };
-        runner.every(Duration::from_hours(1), "forget", move |_| {
+        runner.every(Duration::from_hours(1), FORGET, move |_| {
             let store = forgetful.clone();
             async move { Ok(forget(&store).await?) }
         })
@@ -136,7 +138,7 @@ async fn repeat(
     while stop.run_until_cancelled(sleep(period)).await.is_some() {
         let span = tracing::info_span!("sweep", otel.name = name);
         let caller = Caller::service(store.service(), DEFAULT_PROJECT, None);
-        let context = Context::new(caller, name, span.clone()).until(Instant::now() + LEASE);
+        let context = Context::new(caller, name, span.clone()).until(Instant::now() + LONGEST);
         if let Err(status) = sweep(context).instrument(span).await {
             tracing::warn!(
                 service = store.service(),
@@ -155,7 +157,7 @@ async fn forget(store: &Store) -> Result<(), Error> {
         "DELETE FROM store_keys WHERE create_time < $1",
         "DELETE FROM store_inbox WHERE create_time < $1",
     ] {
-        store.write(Statement::new(sql).bind(before)).await?;
+        store.write(Statement::new(sql).bind(before), FORGET).await?;
     }
     Ok(())
 }
@@ -211,11 +213,12 @@ impl Work {
             }
             Some(_) => {}
         }
+        let end = self.store.inner.leases.end();
         let rows = self.claim(kinds, now, room).await?;
         // Another replica is at what is due; asking again at once would find it no sooner.
         let next = if rows.is_empty() { PAUSE } else { Duration::ZERO };
         for row in rows {
-            let taken = Taken::read(&row)?;
+            let taken = Taken::read(&row, end)?;
             let Some(handler) = self.handlers.get(taken.kind.as_str()) else { continue };
             let (store, handler) = (self.store.clone(), Arc::clone(handler));
             let busy = Busy::new(&self.store);
@@ -259,8 +262,8 @@ impl Work {
         let statement = Statement::new(sql)
             .bind(now)
             .bind(i64::try_from(room).unwrap_or(1))
-            .bind(now.saturating_add(micros(LEASE)));
-        self.store.write(kinds.iter().copied().fold(statement, Statement::bind)).await
+            .bind(now.saturating_add(micros(self.store.inner.leases.length)));
+        self.store.write(kinds.iter().copied().fold(statement, Statement::bind), TAKE).await
     }
 }
 
@@ -270,25 +273,23 @@ fn places(kinds: &[&str], first: usize) -> String {
 
 /// A task that this process has taken.
 struct Taken {
-    id: String,
+    claim: Claim,
     kind: String,
     project: String,
     subject: String,
     payload: String,
-    token: i64,
     attempts: i64,
     traceparent: String,
 }
 
 impl Taken {
-    fn read(row: &Row) -> Result<Self, Error> {
+    fn read(row: &Row, lease_end: Instant) -> Result<Self, Error> {
         Ok(Self {
-            id: row.get("id")?,
+            claim: Claim::new(row.get::<String>("id")?, row.get("token")?, lease_end),
             kind: row.get("kind")?,
             project: row.get("project")?,
             subject: row.get("subject")?,
             payload: row.get("payload")?,
-            token: row.get("token")?,
             attempts: row.get("attempts")?,
             traceparent: row.get("traceparent")?,
         })
@@ -296,15 +297,20 @@ impl Taken {
 }
 
 async fn perform(store: &Store, handler: &Handler, taken: Taken) {
-    let claim = Claim::new(taken.id.as_str(), taken.token);
+    let claim = &taken.claim;
+    store.hold(claim);
     let span = mesh::trace::continued("task", &taken.kind, &taken.traceparent);
     let on_behalf = (!taken.subject.is_empty()).then(|| taken.subject.as_str().into());
     let caller = Caller::service(store.service(), taken.project.as_str(), on_behalf);
-    let within = LEASE.saturating_sub(MARGIN);
     let context = Context::new(caller, taken.kind.as_str(), span.clone());
-    let context = context.until(Instant::now() + within);
+    let context = context.until(Instant::now() + LONGEST);
     let work = AssertUnwindSafe(async { handler(context, &taken.payload, claim.clone()).await });
-    let done = timeout(within, work.catch_unwind()).instrument(span.clone()).await;
+    let work = timeout(LONGEST, work.catch_unwind()).instrument(span.clone());
+    let done = tokio::select! {
+        done = work => done,
+        // Another goes on with it; what this one would still do comes too late.
+        () = claim.lost() => return,
+    };
     let failure = match done {
         Ok(Ok(Ok(()))) => None,
         Ok(Ok(Err(status))) => Some(status),
@@ -315,14 +321,14 @@ async fn perform(store: &Store, handler: &Handler, taken: Taken) {
         return;
     }
     let settled = match failure {
-        None => end(store, &claim).await,
-        Some(status) => postpone(store, &claim, &taken, &status).instrument(span).await,
+        None => end(store, claim, &taken.kind).await,
+        Some(status) => postpone(store, &taken, &status).instrument(span).await,
     };
     if let Err(error) = settled {
         // Its lease ends, and it is done again.
         tracing::warn!(
             service = store.service(),
-            task = taken.id,
+            task = claim.id(),
             error = describe(&error),
             "a task's end was not noted"
         );
@@ -333,22 +339,26 @@ fn failed(code: Code, reason: &str, message: &str) -> Status {
     mesh::refuse(code, Error::DOMAIN, reason, message, mesh::Detail::default())
 }
 
-async fn end(store: &Store, claim: &Claim) -> Result<(), Error> {
+async fn end(store: &Store, claim: &Claim, kind: &str) -> Result<(), Error> {
     let statement = Statement::new("DELETE FROM store_tasks WHERE id = $1 AND token = $2");
-    store.write(statement.bind(claim.id()).bind(claim.token())).await.map(|_| ())
+    store.write(statement.bind(claim.id()).bind(claim.token()), kind).await.map(|_| ())
 }
 
-async fn postpone(
-    store: &Store,
-    claim: &Claim,
-    taken: &Taken,
-    status: &Status,
-) -> Result<(), Error> {
+async fn postpone(store: &Store, taken: &Taken, status: &Status) -> Result<(), Error> {
+    let claim = &taken.claim;
     let dead = taken.attempts >= MOST_ATTEMPTS;
-    let (service, task, kind) = (store.service(), &taken.id, &taken.kind);
+    let (service, task, kind) = (store.service(), claim.id(), &taken.kind);
     let (attempts, error) = (taken.attempts, status.message());
     if dead {
-        tracing::error!(service, task, kind, attempts, error, "a task is given up");
+        store.inner.counts.metrics.gave_up(service, kind);
+        tracing::error!(
+            service,
+            task,
+            kind,
+            attempts,
+            error,
+            "a task is given up; it stays in store_tasks with dead = 1 until it is redriven"
+        );
     } else {
         tracing::warn!(service, task, kind, attempts, error, "a task failed");
     }
@@ -357,7 +367,7 @@ async fn postpone(
     );
     let due = store.inner.clock.now_micros().saturating_add(micros(backoff(attempts)));
     let statement = statement.bind(claim.id()).bind(claim.token()).bind(due);
-    store.write(statement.bind(shorten(status)).bind(dead)).await.map(|_| ())
+    store.write(statement.bind(shorten(status)).bind(dead), kind).await.map(|_| ())
 }
 
 /// How long to wait after so many failures: twice as long each time, and a little by chance.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use contract::{Kind, Resource};
 use mesh::{Bus, Changes, Clock, Context, HasContext, Ids};
@@ -14,6 +15,8 @@ use crate::connection::{Connection, Counts};
 use crate::database::{Database, PATIENCE, Pools};
 use crate::error::Error;
 use crate::keys::Queue;
+use crate::lease::Leases;
+use crate::metrics::Metrics;
 use crate::migrate::{self, Migration};
 use crate::pool::Engine;
 use crate::reader::Reader;
@@ -39,6 +42,10 @@ pub struct Config {
     pub clock: Clock,
     /// Its ids.
     pub ids: Ids,
+    /// How long a claimed task is its holder's without renewal; see [`crate::DEFAULT_TASK_LEASE`].
+    pub task_lease: Duration,
+    /// What it counts, together with the other stores of the process.
+    pub metrics: Metrics,
 }
 
 /// How a service remembers. Clones share everything.
@@ -55,6 +62,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
     pub(crate) counts: Arc<Counts>,
+    pub(crate) leases: Leases,
     /// Calls with equal idempotency keys, one after another.
     pub(crate) queue: Arc<Queue>,
     /// A process has given the answer of its call.
@@ -80,7 +88,8 @@ impl std::fmt::Debug for Store {
 impl Store {
     /// Opens a service's database and brings its tables up to date.
     pub async fn open(config: Config) -> Result<Self, Error> {
-        let Config { service, database, migrations, bus, changes, clock, ids } = config;
+        let Config { service, database, migrations, bus, changes, clock, ids, task_lease, metrics } =
+            config;
         let pools = database.open(service).await?;
         migrate::run(&pools.write, service, migrations, &clock).await?;
         tasks::take_back(&pools.write, service, &clock).await?;
@@ -91,7 +100,8 @@ impl Store {
             changes,
             clock,
             ids,
-            counts: Arc::default(),
+            counts: Arc::new(Counts { metrics, ..Counts::default() }),
+            leases: Leases::new(task_lease),
             queue: Arc::default(),
             answered: Notify::new(),
             tasks: Notify::new(),
@@ -246,11 +256,15 @@ impl Store {
         Ok(self.fetch_raw(statement, deadline).await?.into_iter().map(Row::new).collect())
     }
 
-    /// Writes the store's own rows in a transaction of one statement.
-    pub(crate) async fn write(&self, statement: Statement) -> Result<Vec<Row>, Error> {
+    /// Writes the store's own rows in a transaction of one statement; the method is what it is counted under.
+    pub(crate) async fn write(
+        &self,
+        statement: Statement,
+        method: &str,
+    ) -> Result<Vec<Row>, Error> {
         let mut connection = self.begin_within(Instant::now() + PATIENCE).await?;
         let rows = connection.fetch(statement).await?;
-        connection.commit().await?;
+        connection.commit(method).await?;
         Ok(rows.into_iter().map(Row::new).collect())
     }
 }

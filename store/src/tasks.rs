@@ -1,7 +1,6 @@
 //! What must happen after a commit: rows written with it, done until they succeed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -12,6 +11,7 @@ use mesh::Clock;
 use crate::audit::worth_keeping;
 use crate::connection::Connection;
 use crate::error::Error;
+use crate::lease::Claim;
 use crate::pool::{Engine, Pool};
 use crate::resources::MOST_ROWS;
 use crate::statement::Statement;
@@ -23,41 +23,6 @@ use crate::tx::Tx;
 pub trait Task: Serialize + DeserializeOwned + Send {
     /// What it is known by in the table, such as `refund`; never reused for another payload.
     const KIND: &'static str;
-}
-
-/// The right to do a task: a lease, with the number of its taking. An older claim is refused.
-#[derive(Debug, Clone)]
-pub struct Claim {
-    id: Arc<str>,
-    token: i64,
-    ended: Arc<AtomicBool>,
-}
-
-impl Claim {
-    pub(crate) fn new(id: impl Into<Arc<str>>, token: i64) -> Self {
-        Self { id: id.into(), token, ended: Arc::default() }
-    }
-
-    /// The id of the task.
-    #[must_use]
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// How often the task has been taken; a claim with a greater number makes this one void.
-    #[must_use]
-    pub fn token(&self) -> i64 {
-        self.token
-    }
-
-    /// Notes that a transaction has ended the claim.
-    pub(crate) fn end(&self) {
-        self.ended.store(true, Ordering::Release);
-    }
-
-    pub(crate) fn has_ended(&self) -> bool {
-        self.ended.load(Ordering::Acquire)
-    }
 }
 
 /// A task to be written at the commit.
@@ -99,14 +64,31 @@ impl Tx {
         Ok(())
     }
 
-    /// Starts a task that this process does itself; the runner takes it only when the lease ends.
+    /// Starts a task that this process does itself; a runner takes it only when the lease ends, which
+    /// is renewed for as long as somebody holds the claim.
     #[expect(clippy::needless_pass_by_value, reason = "a task is given away")]
-    pub fn start_claimed<T: Task>(&mut self, task: T, lease: Duration) -> Result<Claim, Error> {
-        let until = self.store.inner.clock.now_micros().saturating_add(micros(lease));
-        let task = self.new_task(&task, until, 1)?;
-        let claim = Claim::new(task.id.as_str(), task.token);
+    pub fn start_claimed<T: Task>(&mut self, task: T) -> Result<Claim, Error> {
+        let leases = &self.store.inner.leases;
+        let end = leases.end();
+        let due = self.store.inner.clock.now_micros().saturating_add(micros(leases.length));
+        let task = self.new_task(&task, due, 1)?;
+        let claim = Claim::new(task.id.as_str(), task.token, end);
         self.pending.tasks.push(task);
+        self.pending.claimed.push(claim.clone());
         Ok(claim)
+    }
+
+    /// Renews a lease in this transaction, which is refused when another has taken the task: after it,
+    /// a whole lease is left for effects elsewhere that must not meet another's.
+    pub async fn renew(&mut self, claim: &Claim) -> Result<(), Error> {
+        let end = self.store.inner.leases.end();
+        let statement = self.store.renewal(claim);
+        if self.execute(statement).await? == 0 {
+            claim.lose();
+            return Err(Error::LeaseLost(claim.id().to_owned()));
+        }
+        self.pending.renewed.push((claim.clone(), end));
+        Ok(())
     }
 
     /// Ends a task in the transaction of its effect; refused when another has taken it since.
@@ -124,12 +106,13 @@ impl Tx {
 
     async fn end_claim(&mut self, claim: &Claim, mut statement: Statement) -> Result<(), Error> {
         let releases = statement.sql.contains("$3");
-        statement = statement.bind(&*claim.id).bind(claim.token);
+        statement = statement.bind(claim.id()).bind(claim.token());
         if releases {
             statement = statement.bind(self.store.inner.clock.now_micros());
         }
         if self.execute(statement).await? == 0 {
-            return Err(Error::LeaseLost(claim.id.to_string()));
+            claim.lose();
+            return Err(Error::LeaseLost(claim.id().to_owned()));
         }
         self.pending.ended.push(claim.clone());
         Ok(())
@@ -237,7 +220,7 @@ impl Store {
                 id: id.to_owned(),
             });
         }
-        connection.commit().await?;
+        connection.commit(&context.method).await?;
         self.inner.tasks.notify_one();
         Ok(())
     }

@@ -9,18 +9,20 @@ use mesh::context::OpenTransaction;
 use mesh::{Context, HasContext};
 use prost::Message;
 use sqlx::any::AnyRow;
+use tokio::time::Instant;
 use tonic::Response;
 
 use crate::audit;
 use crate::connection::Connection;
 use crate::error::Error;
 use crate::keys::Key;
+use crate::lease::Claim;
 use crate::outbox::Outgoing;
 use crate::pool::Engine;
 use crate::query::{Query, Source};
 use crate::statement::{Row, Statement};
 use crate::store::Store;
-use crate::tasks::{Claim, NewTask};
+use crate::tasks::NewTask;
 
 /// A transaction. It lives for statements only: no channel is called while one is open, and one that
 /// is dropped is rolled back.
@@ -47,7 +49,9 @@ pub(crate) struct Pending {
     pub(crate) tasks: Vec<NewTask>,
     /// The kinds of resources that changed.
     pub(crate) changed: BTreeSet<&'static str>,
-    /// Claims that this transaction gives up.
+    /// Claims that this transaction makes, renews until a time, or gives up.
+    pub(crate) claimed: Vec<Claim>,
+    pub(crate) renewed: Vec<(Claim, Instant)>,
     pub(crate) ended: Vec<Claim>,
     /// Whether a process is answered.
     pub(crate) answered: bool,
@@ -131,7 +135,7 @@ impl Tx {
         if self.failed {
             return Err(Error::Ended);
         }
-        self.connection.commit().await?;
+        self.connection.commit(&self.context.method).await?;
         self.tell();
         Ok(())
     }
@@ -141,6 +145,12 @@ impl Tx {
         let (inner, pending) = (&self.store.inner, &self.pending);
         for resource in &pending.changed {
             inner.changes.note(resource, self.context.caller.project());
+        }
+        for claim in &pending.claimed {
+            self.store.hold(claim);
+        }
+        for (claim, until) in &pending.renewed {
+            claim.extend(*until);
         }
         for claim in &pending.ended {
             claim.end();

@@ -14,8 +14,6 @@ use crate::process::{self, Step};
 use crate::{order, store as sql};
 
 const NAME: &str = "cancelling";
-/// When what was refused is tried again: after a minute.
-const AGAIN: i64 = 60 * 1_000_000;
 
 /// An order in `STATE_CANCELLING` on its way to `STATE_CANCELLED`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -32,6 +30,12 @@ struct Work {
     claim: Claim,
     intent: PaymentIntent,
     order: Order,
+}
+
+impl process::Work for Work {
+    fn claim(&self) -> &Claim {
+        &self.claim
+    }
 }
 
 /// There is no way back from cancelling: each step is tried until it is done.
@@ -72,25 +76,15 @@ pub(crate) fn tasks(runner: Runner, orders: &Orders) -> Runner {
         async move {
             match drive(&orders, &context, task.clone(), claim.clone()).await {
                 // A payment may stay undecided for days; what has begun is not given up meanwhile.
-                Err(status) if process::is_refusal(status.code()) => {
-                    again(&orders, &context, task, &claim).await
+                Err(status)
+                    if process::is_refusal(status.code()) || process::is_undecided(&status) =>
+                {
+                    process::again(&orders, &context, task, &claim).await
                 }
                 driven => driven.map(|_| ()),
             }
         }
     })
-}
-
-async fn again(
-    orders: &Orders,
-    context: &Context,
-    task: Cancelling,
-    claim: &Claim,
-) -> Result<(), Status> {
-    let mut tx = orders.store.begin_for(context).await?;
-    tx.start_at(task, orders.store.clock().now_micros() + AGAIN)?;
-    tx.finish(claim).await?;
-    Ok(tx.commit().await?)
 }
 
 async fn give_back_payment(
@@ -99,7 +93,9 @@ async fn give_back_payment(
     work: &mut Work,
 ) -> Result<(), Status> {
     let request = CancelPaymentRequest { order_id: work.order_id.clone() };
-    work.intent = orders.payments(context).cancel_payment(request).await?.into_inner();
+    let answer = orders.payments(context).cancel_payment(request).await;
+    let answer = answer.map_err(|status| process::busy_if_undecided(status, &work.order_id))?;
+    work.intent = answer.into_inner();
     Ok(())
 }
 

@@ -1,7 +1,5 @@
 //! Placing and paying an order: stock is held, payment is tried, the order says what came of it.
 
-use std::time::Duration;
-
 use futures_util::FutureExt;
 use mesh::clock::{micros, timestamp};
 use mesh::{Context, Status};
@@ -21,10 +19,9 @@ use crate::{order, store as sql};
 
 const NAME: &str = "checkout";
 
-/// How long whoever drives a checkout has it to themselves: longer than a request may take.
-pub(crate) const LEASE: Duration = Duration::from_secs(40);
-/// When stock is given back by itself should this service never come to it: a day past the order's own limit.
-const BACKSTOP: i64 = 24 * 3600 * 1_000_000;
+/// When stock is given back by itself should this service never come to it: a week past the order's own
+/// limit, for a payment is asked after for two days and then waits for a person, and its stock stays held.
+const BACKSTOP: i64 = 7 * 24 * 3600 * 1_000_000;
 /// How soon a payment that is not decided is asked for, should its event not come: 10 seconds.
 const RECONCILE: i64 = 10 * 1_000_000;
 
@@ -67,6 +64,12 @@ const STEPS: &[Step<Work>] = &[
     Step { name: "conclude", run: |o, c, w| conclude(o, c, w).boxed(), undo: None },
 ];
 
+impl process::Work for Work {
+    fn claim(&self) -> &Claim {
+        &self.claim
+    }
+}
+
 pub(crate) fn points() -> Vec<String> {
     process::points(NAME, STEPS)
 }
@@ -100,9 +103,10 @@ pub(crate) fn tasks(runner: Runner, orders: &Orders) -> Runner {
     runner.on(move |context: Context, task: Checkout, claim| {
         let orders = orders.clone();
         async move {
-            match drive(&orders, &context, task, claim).await {
-                // A refusal was undone, and with it the task.
-                Err(status) if process::is_refusal(status.code()) => Ok(()),
+            match drive(&orders, &context, task.clone(), claim.clone()).await {
+                Err(status) if process::is_undecided(&status) => {
+                    process::again(&orders, &context, task, &claim).await
+                }
                 driven => driven.map(|_| ()),
             }
         }
@@ -172,7 +176,9 @@ async fn pay(orders: &Orders, context: &Context, work: &mut Work) -> Result<(), 
         attempt: work.task.attempt,
         payment_method: work.task.payment_method.clone(),
     };
-    work.intent = orders.payments(context).pay(request).await?.into_inner();
+    let answer = orders.payments(context).pay(request).await;
+    let answer = answer.map_err(|status| process::busy_if_undecided(status, &work.order.id))?;
+    work.intent = answer.into_inner();
     Ok(())
 }
 

@@ -86,6 +86,11 @@ fn name(state: State) -> String {
     state.as_str_name().trim_start_matches("STATE_").to_lowercase().replace('_', " ")
 }
 
+impl Error {
+    /// The reason of [`Error::Busy`].
+    pub(crate) const BUSY: &'static str = "ORDER_BUSY";
+}
+
 impl Failure for Error {
     const DOMAIN: &'static str = "orders.tradewind";
 
@@ -106,7 +111,7 @@ impl Failure for Error {
             Self::RefundRefused(_) => (Code::FailedPrecondition, "REFUND_REFUSED"),
             Self::WrongCurrency(_) => (Code::InvalidArgument, "WRONG_CURRENCY"),
             Self::Unpriceable(_) => (Code::FailedPrecondition, "UNPRICEABLE"),
-            Self::Busy(_) => (Code::Aborted, "ORDER_BUSY"),
+            Self::Busy(_) => (Code::Aborted, Self::BUSY),
             Self::Store(error) => error.verdict(),
         }
     }

@@ -9,7 +9,7 @@ use tradewind::orders::v1::{Order, payment};
 use tradewind::payments::v1::{GetPaymentRequest, PaymentIntent};
 
 use crate::cancelling::{self, Cancelling};
-use crate::checkout::{LEASE, told};
+use crate::checkout::told;
 use crate::error::Error;
 use crate::orders::Orders;
 use crate::{order, store as sql};
@@ -142,7 +142,7 @@ async fn expire(orders: &Orders, context: &Context, task: Expire) -> Result<(), 
     let order = tx.update(&order::cancelling(order, NOT_PAID)?).await?;
     sql::note(&orders.store, &mut tx, &order, NOT_PAID).await?;
     let task = Cancelling { order_id: order.id };
-    let claim = tx.start_claimed(task.clone(), LEASE)?;
+    let claim = tx.start_claimed(task.clone())?;
     tx.commit().await?;
     cancelling::drive(orders, context, task, claim).await.map(|_| ())
 }

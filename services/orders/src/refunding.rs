@@ -37,6 +37,12 @@ struct Work {
     order: Order,
 }
 
+impl process::Work for Work {
+    fn claim(&self) -> &Claim {
+        &self.claim
+    }
+}
+
 const STEPS: &[Step<Work>] = &[
     Step { name: "give_back", run: |o, c, w| give_back(o, c, w).boxed(), undo: None },
     Step { name: "conclude", run: |o, c, w| conclude(o, c, w).boxed(), undo: None },
@@ -61,7 +67,15 @@ pub(crate) fn tasks(runner: Runner, orders: &Orders) -> Runner {
     let orders = orders.clone();
     runner.on(move |context: Context, task: Refunding, claim| {
         let orders = orders.clone();
-        async move { drive(&orders, &context, task, claim).await.map(|_| ()) }
+        async move {
+            match drive(&orders, &context, task.clone(), claim.clone()).await {
+                // A provider may take days to say what it gave back.
+                Err(status) if process::is_undecided(&status) => {
+                    process::again(&orders, &context, task, &claim).await
+                }
+                driven => driven.map(|_| ()),
+            }
+        }
     })
 }
 
@@ -73,7 +87,9 @@ async fn give_back(orders: &Orders, context: &Context, work: &mut Work) -> Resul
         amount: Some(Money::new(task.amount_minor, task.currency.clone())),
         reason: task.reason.clone(),
     };
-    let refund = match orders.payments(context).refund_payment(request).await {
+    let answer = orders.payments(context).refund_payment(request).await;
+    let answer = answer.map_err(|status| process::busy_if_undecided(status, &task.order_id));
+    let refund = match answer {
         Ok(answer) => answer.into_inner(),
         Err(status) if process::is_refusal(status.code()) => {
             work.succeeded = false;

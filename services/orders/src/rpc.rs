@@ -12,7 +12,7 @@ use tradewind::orders::v1::{
 };
 
 use crate::cancelling::{self, Cancelling};
-use crate::checkout::{self, Checkout, LEASE};
+use crate::checkout::{self, Checkout};
 use crate::error::Error;
 use crate::orders::Orders;
 use crate::refunding::{self, Refunding};
@@ -63,7 +63,7 @@ impl OrdersService for Rpc {
             guest_token: guest_token.clone(),
         };
         tx.open_key(&checkout::key(&task)).await?;
-        let claim = tx.start_claimed(task.clone(), LEASE)?;
+        let claim = tx.start_claimed(task.clone())?;
         tx.commit().await?;
 
         let context = context.as_service(NAME);
@@ -87,7 +87,7 @@ impl OrdersService for Rpc {
             guest_token: String::new(),
         };
         tx.open_key(&checkout::key(&task)).await?;
-        let claim = tx.start_claimed(task.clone(), LEASE)?;
+        let claim = tx.start_claimed(task.clone())?;
         tx.commit().await?;
 
         let context = request.context().as_service(NAME);
@@ -214,7 +214,7 @@ impl OrdersService for Rpc {
         let order = tx.update(&order::cancelling(order, &asked.reason)?).await?;
         sql::note(&self.orders.store, &mut tx, &order, &asked.reason).await?;
         let task = Cancelling { order_id: order.id };
-        let claim = tx.start_claimed(task.clone(), LEASE)?;
+        let claim = tx.start_claimed(task.clone())?;
         tx.commit().await?;
 
         let context = request.context().as_service(NAME);
@@ -243,7 +243,7 @@ impl OrdersService for Rpc {
             currency: amount.currency_code,
             reason: asked.reason.clone(),
         };
-        let claim = tx.start_claimed(task.clone(), LEASE)?;
+        let claim = tx.start_claimed(task.clone())?;
         tx.commit().await?;
 
         let context = request.context().as_service(NAME);

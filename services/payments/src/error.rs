@@ -99,7 +99,8 @@ impl Failure for Error {
             Self::NoProvider => (Code::FailedPrecondition, "NO_PROVIDER"),
             Self::ProviderGone(_) => (Code::Internal, "PROVIDER_GONE"),
             Self::NoPayment(_) => (Code::NotFound, "PAYMENT_NOT_FOUND"),
-            Self::Unresolved(_) => (Code::FailedPrecondition, "PAYMENT_UNRESOLVED"),
+            // Not a refusal: money may have been taken, and a repeat may hear of it.
+            Self::Unresolved(_) => (Code::Aborted, "PAYMENT_UNRESOLVED"),
             Self::InReview(_) => (Code::FailedPrecondition, "PAYMENT_IN_REVIEW"),
             Self::Canceled(_) => (Code::FailedPrecondition, "PAYMENT_CANCELED"),
             Self::Superseded { .. } => (Code::FailedPrecondition, "ATTEMPT_SUPERSEDED"),

@@ -47,7 +47,7 @@ pub struct Config {
     pub providers: Vec<Arc<dyn Provider>>,
     /// Whether the simulator stands behind them: it accepts every token, and takes no money.
     pub simulator: bool,
-    /// Where taking a payment can be made to stand still.
+    /// Where its processes can be made to stand still.
     pub faults: Faults,
 }
 
@@ -58,10 +58,18 @@ impl Default for Config {
     }
 }
 
-/// Every point at which taking a payment can be made to stand still: `<process>/<step>`.
+/// Every point at which a process of this service can be made to stand still: `<process>/<step>`.
 #[must_use]
 pub fn points() -> Vec<String> {
-    pay::STEPS.iter().map(|step| format!("{}/{step}", pay::PROCESS)).collect()
+    let of = |process, steps: &[&str]| -> Vec<String> {
+        steps.iter().map(|step| format!("{process}/{step}")).collect()
+    };
+    [
+        of(pay::PROCESS, &pay::STEPS),
+        of(refund::PROCESS, &refund::STEPS),
+        of(settle::PROCESS, &settle::STEPS),
+    ]
+    .concat()
 }
 
 /// The service, over its store.

@@ -21,7 +21,7 @@ use crate::provider::Outcome;
 use crate::record::{Next, Told};
 use crate::rpc::Payments;
 use crate::store as sql;
-use crate::tasks::{LEASE, Resolve};
+use crate::tasks::Resolve;
 
 /// How often a call looks again after something else was in its way.
 pub(crate) const ROUNDS: usize = 3;
@@ -124,7 +124,7 @@ impl Payments {
             tx.update(&intent).await?;
         }
         let attempt = tx.insert(attempt).await?;
-        let claim = tx.start_claimed(Resolve::of(&attempt), LEASE)?;
+        let claim = tx.start_claimed(Resolve::of(&attempt))?;
         tx.commit().await?;
         Ok(Found::Started(attempt.into(), claim))
     }
@@ -146,6 +146,7 @@ impl Payments {
             return Err(unheld);
         }
         self.faults.pass(PROCESS, take).await;
+        claim.check()?;
         let answer = self.take(context, attempt).await?;
         self.faults.pass(PROCESS, record).await;
         let intent = self.record(context, attempt, Told::new(&answer, Some(claim))).await?;

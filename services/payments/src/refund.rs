@@ -19,7 +19,11 @@ use crate::record::review;
 use crate::resolve::within;
 use crate::rpc::Payments;
 use crate::store::{self as sql, Anomaly};
-use crate::tasks::{LEASE, Repay, SettleRefund};
+use crate::tasks::{Repay, SettleRefund};
+
+/// The points of the process, each before the step that it names.
+pub(crate) const PROCESS: &str = "repay";
+pub(crate) const STEPS: [&str; 4] = ["hold", "give_back", "record", "end"];
 
 /// What is to be given back.
 struct Wanted<'a> {
@@ -140,7 +144,7 @@ impl Payments {
         };
         let refund = tx.insert(refund).await?;
         let task = Repay { refund_id: refund.id.clone(), tries: 0 };
-        let claim = tx.start_claimed(task, LEASE)?;
+        let claim = tx.start_claimed(task)?;
         tx.commit().await?;
         Ok(Found::Apart(intent, refund, claim))
     }
@@ -187,11 +191,17 @@ impl Payments {
         refund: &Refund,
         right: Right<'_>,
     ) -> Result<Refund, Error> {
+        let [hold, give_back, record, end] = STEPS;
         let attempt: PaymentAttempt = self.store.read(context).get(&intent.attempt_id).await?;
         let provider = self.providers.called(&attempt.provider)?;
         let movement = Movement::refund(&intent.order_id, &attempt.provider, refund);
+        self.faults.pass(PROCESS, hold).await;
         let answer = match self.ledger.hold(context, &movement).await {
             Ok(()) => {
+                self.faults.pass(PROCESS, give_back).await;
+                if let Some((claim, _)) = right {
+                    claim.check()?;
+                }
                 let repayment = Repayment {
                     refund_id: refund.id.clone(),
                     attempt_id: attempt.id.clone(),
@@ -206,7 +216,10 @@ impl Payments {
             }
             Err(error) => return Err(error),
         };
-        self.record_refund(context, refund, &answer, right).await
+        self.faults.pass(PROCESS, record).await;
+        let refund = self.record_refund(context, refund, &answer, right).await?;
+        self.faults.pass(PROCESS, end).await;
+        Ok(refund)
     }
 
     async fn record_refund(

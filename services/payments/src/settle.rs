@@ -12,6 +12,10 @@ use crate::rpc::Payments;
 use crate::store as sql;
 use crate::tasks::{Settle, SettleRefund};
 
+/// The points of the process, each before the step that it names.
+pub(crate) const PROCESS: &str = "settle";
+pub(crate) const STEPS: [&str; 3] = ["end_movement", "record", "end"];
+
 impl Payments {
     /// Posts or voids what the ledger holds for an attempt.
     pub(crate) async fn do_settle(
@@ -20,6 +24,7 @@ impl Payments {
         task: &Settle,
         claim: &Claim,
     ) -> Result<(), Error> {
+        let [_, _, end] = STEPS;
         let reader = self.store.read(context);
         let attempt: PaymentAttempt = reader.get(&task.attempt_id).await?;
         let intent: PaymentIntent = reader.get(&attempt.intent_id).await?;
@@ -33,12 +38,14 @@ impl Payments {
             return Ok(tx.commit().await?);
         }
         let mut tx = self.store.begin_for(context).await?;
-        let intent: PaymentIntent = tx.get(&intent.id).await?;
+        let intent = sql::intent(&mut tx, &intent.id).await?;
         let attempt: PaymentAttempt = tx.get(&attempt.id).await?;
         tx.update(&PaymentAttempt { settled: true, ..attempt }).await?;
         settle_intent(&mut tx, intent).await?;
         tx.finish(claim).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        self.faults.pass(PROCESS, end).await;
+        Ok(())
     }
 
     /// Posts or voids what the ledger holds for a refund.
@@ -48,6 +55,7 @@ impl Payments {
         task: &SettleRefund,
         claim: &Claim,
     ) -> Result<(), Error> {
+        let [_, _, end] = STEPS;
         let reader = self.store.read(context);
         let refund: Refund = reader.get(&task.refund_id).await?;
         let intent: PaymentIntent = reader.get(&refund.intent_id).await?;
@@ -66,12 +74,14 @@ impl Payments {
             return Ok(tx.commit().await?);
         }
         let mut tx = self.store.begin_for(context).await?;
-        let intent: PaymentIntent = tx.get(&intent.id).await?;
+        let intent = sql::intent(&mut tx, &intent.id).await?;
         let refund: Refund = tx.get(&refund.id).await?;
         tx.update(&Refund { settled: true, ..refund }).await?;
         settle_intent(&mut tx, intent).await?;
         tx.finish(claim).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        self.faults.pass(PROCESS, end).await;
+        Ok(())
     }
 
     /// Ends a movement; false where the ledger was not reached.
@@ -81,7 +91,11 @@ impl Payments {
         movement: &Movement,
         ending: Ending,
     ) -> Result<bool, Error> {
-        match self.ledger.end(context, movement, ending).await {
+        let [end_movement, record, _] = STEPS;
+        self.faults.pass(PROCESS, end_movement).await;
+        let ended = self.ledger.end(context, movement, ending).await;
+        self.faults.pass(PROCESS, record).await;
+        match ended {
             Ok(()) => Ok(true),
             Err(Error::LedgerUnreachable(status)) => {
                 tracing::warn!(?movement, "the ledger lags behind: {}", status.message());

@@ -12,7 +12,9 @@
 //! | `sim_requires_action` | taken or declined, once the customer has agreed or not |
 //! | `sim_unknown` | taken, but the answer is lost; it is told when asked for the second time |
 //! | `sim_unknown_declined` | declined, but the answer is lost in the same way |
-//! | anything else | declined, `invalid_payment_method` |
+//! | `sim_` and anything else | declined, `invalid_payment_method` |
+//!
+//! A token that is not its own it leaves to the other providers.
 
 use std::time::Duration;
 
@@ -65,8 +67,8 @@ impl Provider for Simulator {
         "simulator"
     }
 
-    fn accepts(&self, _payment_method: &str) -> bool {
-        true
+    fn accepts(&self, payment_method: &str) -> bool {
+        payment_method.starts_with("sim_")
     }
 
     async fn take(&self, context: &Context, charge: &Charge) -> Outcome {

@@ -19,6 +19,15 @@ pub(crate) async fn intent_of(tx: &mut Tx, order_id: &str) -> Result<Option<Paym
     tx.select("order_id = $2").bind(order_id).lock().fetch_optional().await
 }
 
+/// An intent, held in the same way: what adds up over its attempts and refunds is added up by one at a time.
+pub(crate) async fn intent(tx: &mut Tx, id: &str) -> Result<PaymentIntent, Error> {
+    let held = tx.select("id = $2").bind(id).lock().fetch_optional().await?;
+    match held {
+        Some(intent) => Ok(intent),
+        None => tx.get(id).await,
+    }
+}
+
 /// The attempt that holds a number of an intent.
 pub(crate) async fn attempt_numbered(
     tx: &mut Tx,

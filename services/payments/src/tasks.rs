@@ -8,8 +8,6 @@ use tradewind::payments::v1::PaymentAttempt;
 
 use crate::rpc::Payments;
 
-/// How long the call that starts a process drives it alone: longer than its deadline.
-pub(crate) const LEASE: Duration = Duration::from_secs(40);
 /// The longest pause between two questions.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 

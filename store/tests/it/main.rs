@@ -5,6 +5,7 @@
 mod connections;
 mod events;
 mod keys;
+mod leases;
 mod lists;
 mod migrations;
 mod notes;

@@ -11,6 +11,9 @@ use store_testing::Engine;
 use crate::notes::{AddLabel, Label, label};
 use crate::world::{World, service, start, user};
 
+/// Longer than a lease that is not renewed.
+const PAST_LEASE: Duration = Duration::from_secs(11);
+
 /// A runner that adds the label, in the transaction that ends the task.
 fn adding(store: &Store) -> Runner {
     let own = store.clone();
@@ -71,8 +74,7 @@ async fn tasks_survive_a_crash() {
             let store = world.open().await;
             start_task(&store, "waiting").await;
             let mut tx = store.begin_for(&user("ann")).await.unwrap();
-            let lease = Duration::from_secs(60);
-            tx.start_claimed(AddLabel { name: "claimed".into() }, lease).unwrap();
+            tx.start_claimed(AddLabel { name: "claimed".into() }).unwrap();
             tx.commit().await.unwrap();
             // The process ends here: nothing that it held is left.
         }
@@ -87,7 +89,7 @@ async fn tasks_survive_a_crash() {
         assert_eq!(names(&store).await, resumed, "{engine:?}");
 
         // The lease of the process that ended runs out.
-        world.clock.advance(Duration::from_secs(61));
+        world.clock.advance(PAST_LEASE);
         store.idle().await.unwrap();
         running.stop().await;
         assert_eq!(names(&store).await, ["claimed", "waiting"], "{engine:?}");
@@ -100,11 +102,10 @@ async fn who_lost_its_lease_can_no_longer_finish() {
         let world = World::new(engine).await;
         let store = world.open().await;
         let mut tx = store.begin_for(&user("ann")).await.unwrap();
-        let lease = Duration::from_secs(5);
-        let claim = tx.start_claimed(AddLabel { name: "late".into() }, lease).unwrap();
+        let claim = tx.start_claimed(AddLabel { name: "late".into() }).unwrap();
         tx.commit().await.unwrap();
 
-        world.clock.advance(Duration::from_secs(6));
+        world.clock.advance(PAST_LEASE);
         let failing = store.runner().on(|_, _: AddLabel, claim: Claim| async move {
             assert!(claim.token() > 1);
             Err(Status::unavailable("taken, and not done"))
@@ -128,9 +129,8 @@ async fn a_task_that_is_finished_inline_is_not_done_again() {
         let store = world.open().await;
         let running = start(adding(&store));
         let mut tx = store.begin_for(&user("ann")).await.unwrap();
-        let lease = Duration::from_secs(60);
-        let done = tx.start_claimed(AddLabel { name: "done".into() }, lease).unwrap();
-        let handed_over = tx.start_claimed(AddLabel { name: "handed".into() }, lease).unwrap();
+        let done = tx.start_claimed(AddLabel { name: "done".into() }).unwrap();
+        let handed_over = tx.start_claimed(AddLabel { name: "handed".into() }).unwrap();
         tx.commit().await.unwrap();
 
         let mut tx = store.begin_for(&service("shop")).await.unwrap();

@@ -9,7 +9,7 @@ use mesh::{
     Bus, Caller, CancellationToken, Changes, Clock, Consumer, Context, Ids, Principal, Request,
     Status, async_trait,
 };
-use store::{Config, Database, Migration, Runner, Store};
+use store::{Config, Database, Metrics, Migration, Runner, Store};
 use store_testing::{Engine, TestDatabase};
 use tokio::task::JoinHandle;
 use tracing::Span;
@@ -42,7 +42,15 @@ impl World {
             changes: self.changes.clone(),
             clock: self.clock.clone(),
             ids: Ids::new(self.clock.clone()),
+            task_lease: store::DEFAULT_TASK_LEASE,
+            metrics: Metrics::default(),
         }
+    }
+
+    /// A store whose leases are so long.
+    pub(crate) async fn open_with_leases(&self, task_lease: Duration) -> Store {
+        let config = self.config("notes", self.database.open());
+        Store::open(Config { task_lease, ..config }).await.unwrap()
     }
 
     pub(crate) async fn open(&self) -> Store {

@@ -39,6 +39,16 @@ pub fn part(
     Part { name, migrations, consumes, build: Box::new(build) }
 }
 
+impl Part {
+    /// The same service without its work, for tests that count what a call does itself.
+    #[must_use]
+    pub fn at_rest(self) -> Self {
+        let Self { build, .. } = self;
+        let build = |store: Store, mesh: &Mesh| build(store, mesh).at_rest();
+        Self { build: Box::new(build), ..self }
+    }
+}
+
 /// A running mesh of one process; it ends with its databases when it is dropped.
 pub struct Harness {
     /// The mesh, with every layer.
@@ -85,6 +95,8 @@ impl Harness {
         .expect("the contracts make a mesh");
         // One budget of connections for all services, as in a process.
         let opened = database.open();
+        let metrics = store::Metrics::default();
+        metrics.register(mesh.metrics());
         let mut stores = HashMap::new();
         let mut services = Vec::new();
         for part in parts {
@@ -96,6 +108,8 @@ impl Harness {
                 changes: mesh.changes().clone(),
                 clock: clock.clone(),
                 ids: Ids::new(clock.clone()),
+                task_lease: store::DEFAULT_TASK_LEASE,
+                metrics: metrics.clone(),
             })
             .await
             .expect("the store opens");

@@ -101,7 +101,9 @@ impl Model {
             .filter(|(_, (held, _))| *held == Held::Here)
             .map(|(at, _)| *at)
             .collect();
-        held.into_iter().for_each(|order| self.release(order));
+        for order in held {
+            self.release(order);
+        }
     }
 }
 

@@ -6,12 +6,38 @@ use tradewind::orders::v1::{CancelOrderRequest, RefundOrderRequest, payment};
 
 use crate::world::{PAST_LEASE, TOTAL, World, keyed, minor, shirts, stands};
 
-/// The points of one process.
+/// The points of one process on its way forward.
 fn points(process: &str) -> Vec<String> {
     let of_process = orders::points().into_iter().filter(|point| point.starts_with(process));
-    let points: Vec<_> = of_process.collect();
+    let points: Vec<_> = of_process.filter(|point| !undoes(point)).collect();
     assert!(points.len() > 2, "{process} has its steps");
     points
+}
+
+fn undoes(point: &str) -> bool {
+    point.contains("/undo_")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_undo_that_dies_anywhere_is_done_to_its_end() {
+    let points: Vec<_> = orders::points().into_iter().filter(|point| undoes(point)).collect();
+    assert!(points.len() > 1, "{points:?}");
+    for engine in Engine::ALL {
+        for point in &points {
+            let world = World::open(engine).await;
+            let mut client = world.client(&world.customer());
+            let call = keyed("k", shirts(2, "card_none"));
+
+            world.crash_at(point, async move { client.place_order(call).await }).await;
+            world.after(PAST_LEASE).await;
+
+            assert!(world.all().await.is_empty(), "{point}");
+            assert_eq!(world.catalog.level("var_shirt"), (10, 0), "{point}");
+            let again = crate::world::refusal(world.place("k", "card_none").await);
+            assert_eq!(again, (mesh::Code::FailedPrecondition, "NO_PROVIDER".into()), "{point}");
+            assert_eq!(world.till.intents(), 0, "{point}");
+        }
+    }
 }
 
 #[test]

@@ -18,4 +18,5 @@ mod repeats;
 mod ship;
 mod stock;
 mod till;
+mod undecided;
 mod world;

@@ -28,6 +28,8 @@ struct Drawer {
     refunds: BTreeMap<String, Refund>,
     /// What becomes of the next refunds; `Unspecified` is success.
     refunds_end_as: refund::State,
+    /// Why nothing can be said at the moment.
+    undecided: Option<(Code, &'static str)>,
     commits_at_pay: u64,
 }
 
@@ -74,6 +76,11 @@ impl Till {
     /// Decides what becomes of refunds from now on, pending ones included.
     pub(crate) fn end_refunds_as(&self, state: refund::State) {
         self.drawer.lock().unwrap().refunds_end_as = state;
+    }
+
+    /// Says from now on that nobody knows yet what comes of payments, or speaks again.
+    pub(crate) fn say_undecided(&self, why: Option<(Code, &'static str)>) {
+        self.drawer.lock().unwrap().undecided = why;
     }
 
     /// Says what came of an attempt that was open.
@@ -125,7 +132,11 @@ impl Drawer {
             },
             ..Kept::default()
         });
-        if kept.tried.contains(&asked.attempt) {
+        let known = kept.tried.contains(&asked.attempt);
+        if let (true, Some((code, reason))) = (known, self.undecided) {
+            return Err(refuse(code, reason, "nobody knows yet"));
+        }
+        if known {
             return Ok(kept.intent.clone());
         }
         if kept.intent.amount != asked.amount || kept.intent.customer_id != asked.customer_id {
@@ -135,10 +146,14 @@ impl Drawer {
             return Ok(kept.intent.clone());
         }
         if kept.intent.state() != State::RequiresPaymentMethod {
-            return Err(refuse(Code::FailedPrecondition, "PAYMENT_UNRESOLVED", "one is open"));
+            return Err(refuse(Code::Aborted, "PAYMENT_UNRESOLVED", "one is open"));
         }
         kept.tried.insert(asked.attempt);
         kept.intent.attempts = asked.attempt;
+        if let Some((code, reason)) = self.undecided {
+            kept.answered("sim_unknown");
+            return Err(refuse(code, reason, "nobody knows yet"));
+        }
         kept.answered(&asked.payment_method);
         Ok(kept.intent.clone())
     }
@@ -148,10 +163,13 @@ impl Drawer {
             let state = State::Canceled.into();
             return Ok(PaymentIntent { order_id: order_id.into(), state, ..Default::default() });
         };
+        if let Some((code, reason)) = self.undecided {
+            return Err(refuse(code, reason, "nobody knows yet"));
+        }
         match kept.intent.state() {
             State::Succeeded => kept.intent.refunded_minor = kept.intent.captured_minor,
             State::Processing => {
-                return Err(refuse(Code::FailedPrecondition, "PAYMENT_UNRESOLVED", "one is open"));
+                return Err(refuse(Code::Aborted, "PAYMENT_UNRESOLVED", "one is open"));
             }
             _ => kept.intent.set_state(State::Canceled),
         }

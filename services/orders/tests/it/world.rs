@@ -31,7 +31,7 @@ use crate::stock::Catalog;
 use crate::till::Till;
 
 /// Longer than the lease of whoever drives a process.
-pub(crate) const PAST_LEASE: Duration = Duration::from_secs(41);
+pub(crate) const PAST_LEASE: Duration = Duration::from_secs(11);
 /// Longer than anything in a test may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -12,7 +12,7 @@ use crate::book::{Held, Weather};
 use crate::shop::Shop;
 
 /// Longer than the lease of a call that drives its own attempt.
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_secs(11);
 
 /// Pays until the bank is asked, and cuts the call there.
 async fn pay_and_cut(shop: &Arc<Shop>, stop: Stop) {

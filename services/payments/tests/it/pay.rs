@@ -37,7 +37,7 @@ const TOKENS: &[(&str, State, Outcome, &str, Held)] = &[
         Held::Voided,
     ),
     (
-        "no such token",
+        "sim_no_such_token",
         State::RequiresPaymentMethod,
         Outcome::Declined,
         "invalid_payment_method",

@@ -156,3 +156,24 @@ async fn a_refund_waits_for_the_ledger() {
     assert_eq!(shop.refund("ref_1", 300).await.unwrap().state(), State::Succeeded);
     shop.agrees(&intent.id, "bank").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_settled_at_once_is_settled_for_good() {
+    for engine in Engine::ALL {
+        let shop = Arc::new(Shop::open(engine).await);
+        let intent = shop.pay(1, "sim_ok").await.unwrap();
+
+        for round in 0..10 {
+            let calls = (0..8).map(|at| {
+                let shop = Arc::clone(&shop);
+                tokio::spawn(async move { shop.refund(&format!("ref_{round}_{at}"), 10).await })
+            });
+            for call in calls.collect::<Vec<_>>() {
+                call.await.unwrap().unwrap();
+            }
+            // Failures would be tried again later, and hide what two at once leave undone.
+            shop.after(Duration::from_secs(2)).await;
+            assert!(shop.intent(&intent.id).await.settled, "{engine:?}");
+        }
+    }
+}

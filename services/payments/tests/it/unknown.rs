@@ -57,7 +57,7 @@ async fn what_is_not_known_freezes_the_payment() {
         ];
 
         for status in refused {
-            assert_eq!(status.code(), Code::FailedPrecondition);
+            assert_eq!(status.code(), Code::Aborted);
             assert_eq!(reason(&status), "PAYMENT_UNRESOLVED");
         }
         assert_eq!(shop.attempts(&intent.id).await[0].resolutions, 3);

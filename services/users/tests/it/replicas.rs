@@ -43,6 +43,8 @@ impl Replica {
             changes: mesh.changes().clone(),
             clock: clock.clone(),
             ids: Ids::new(clock.clone()),
+            task_lease: store::DEFAULT_TASK_LEASE,
+            metrics: store::Metrics::default(),
         })
         .await
         .unwrap();
