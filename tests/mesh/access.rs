@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use contract::mesh::v1::Access;
-use harness::{Engine, Harness, part};
+use harness::{Engine, Harness};
 use mesh::failure::DOMAIN;
 use mesh::policy::Method;
-use mesh::{Context, Faults, Status};
+use mesh::{Context, Status};
 use tonic::body::Body;
 use tonic::codegen::{Service, http};
 use tonic_types::StatusExt;
+
+use crate::parts::parts;
 
 /// Callers that are no role: without a credential, without an account, and the mesh itself.
 const NOBODY: &str = "nobody";
@@ -18,37 +20,7 @@ const GUEST: &str = "guest";
 const SERVICE: &str = "service";
 
 async fn everything() -> Harness {
-    Harness::start(
-        Engine::Sqlite,
-        vec![
-            part(users::NAME, users::MIGRATIONS, users::CONSUMES, |store, mesh| {
-                users::service(users::Config::default(), store, mesh)
-            }),
-            part(catalog::NAME, catalog::MIGRATIONS, catalog::CONSUMES, |store, mesh| {
-                catalog::service(catalog::Config { index: None }, store, mesh)
-            }),
-            part(cart::NAME, cart::MIGRATIONS, cart::CONSUMES, |store, mesh| {
-                cart::service(cart::Config::default(), store, mesh)
-            }),
-            part(orders::NAME, orders::MIGRATIONS, orders::CONSUMES, |store, mesh| {
-                orders::service(store, mesh, Faults::none())
-            }),
-            part(payments::NAME, payments::MIGRATIONS, payments::CONSUMES, |store, mesh| {
-                payments::service(payments::Config::default(), store, mesh)
-            }),
-            part(ledger::NAME, ledger::MIGRATIONS, ledger::CONSUMES, ledger::service),
-            part(
-                notifications::NAME,
-                notifications::MIGRATIONS,
-                notifications::CONSUMES,
-                |store, mesh| {
-                    let config = notifications::Config::new(None, "shop@example.com").unwrap();
-                    notifications::service(config, store, mesh)
-                },
-            ),
-        ],
-    )
-    .await
+    Harness::start(Engine::Sqlite, parts()).await
 }
 
 /// Every RPC of Tradewind, by its path.

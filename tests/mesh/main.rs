@@ -5,10 +5,13 @@
 mod access;
 mod buyers;
 mod commands;
+mod commits;
 mod crashes;
 mod customer;
 mod hostile;
 mod http;
+mod imports;
 mod journeys;
+mod parts;
 mod sample;
 mod world;

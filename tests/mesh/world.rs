@@ -108,6 +108,11 @@ impl World {
         self.ready().await;
     }
 
+    /// The process that runs a service.
+    pub(crate) fn process_id(&mut self, service: &str) -> Option<u32> {
+        self.process(service).child.id()
+    }
+
     fn process(&mut self, service: &str) -> &mut Process {
         let near = self.processes.len() == 1;
         let found = self.processes.iter_mut().find(|process| near || process.name == service);
