@@ -197,8 +197,9 @@ impl FaultFile {
 
     /// Waits until somebody stands still.
     async fn reached(&self) {
+        let mut poll = tokio::time::interval(Duration::from_millis(2));
         while !Path::exists(&self.reached) {
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            poll.tick().await;
         }
     }
 

@@ -86,9 +86,10 @@ async fn import(world: &World, name: &str, rows: usize) -> Taken {
 async fn watch(importer: &mut Child) -> u64 {
     let process = importer.id();
     let mut peak = 0;
+    let mut poll = tokio::time::interval(Duration::from_millis(2));
     while importer.try_wait().unwrap().is_none() {
         peak = peak_memory(process).unwrap_or(peak);
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        poll.tick().await;
     }
     assert!(peak > 0, "a process has had some memory");
     peak
