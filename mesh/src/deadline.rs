@@ -8,13 +8,10 @@ use tokio::time::Instant;
 use crate::failure::Refusal;
 
 /// The header that carries what remains of a deadline.
-pub(crate) const HEADER: &str = "grpc-timeout";
+pub const HEADER: &str = "grpc-timeout";
 
 /// The earlier of the caller's deadline and the contract's.
-pub(crate) fn of(
-    headers: &HeaderMap,
-    longest: Option<Duration>,
-) -> Result<Option<Instant>, Refusal> {
+pub fn of(headers: &HeaderMap, longest: Option<Duration>) -> Result<Option<Instant>, Refusal> {
     let asked = match headers.get(HEADER) {
         Some(value) => {
             let text = value.to_str().unwrap_or("?");
@@ -50,7 +47,7 @@ fn parse(text: &str) -> Option<Duration> {
 }
 
 /// What remains, as `grpc-timeout` carries it: in the finest unit that 8 digits hold.
-pub(crate) fn format(remaining: Duration) -> String {
+pub fn format(remaining: Duration) -> String {
     let units = [
         (remaining.as_nanos(), 'n'),
         (remaining.as_micros(), 'u'),
