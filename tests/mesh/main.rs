@@ -4,11 +4,15 @@
 
 mod access;
 mod buyers;
+mod client;
 mod commands;
+mod configuration;
 mod crashes;
 mod customer;
 mod hostile;
 mod http;
 mod journeys;
+mod operator;
+mod readme;
 mod sample;
 mod world;

@@ -1,0 +1,19 @@
+//! The Rust client against a real mesh: its own example, run as it stands.
+
+use store_testing::Engine;
+use tradewind::orders::v1::order::State;
+
+use crate::world::{Shape, World};
+
+#[path = "../../clients/rust/examples/buy.rs"]
+#[expect(dead_code, reason = "an example has a main function of its own")]
+mod buy;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_of_the_client_buys_something() {
+    let world = World::start(Shape::Near, Engine::Sqlite).await;
+
+    let order = buy::buy(&format!("http://{}", world.gateway)).await.unwrap();
+
+    assert_eq!(order.state(), State::Confirmed, "{order:?}");
+}
