@@ -47,6 +47,7 @@ fn parse(text: &str) -> Option<Duration> {
 }
 
 /// What remains, as `grpc-timeout` carries it: in the finest unit that 8 digits hold.
+#[must_use]
 pub fn format(remaining: Duration) -> String {
     let units = [
         (remaining.as_nanos(), 'n'),

@@ -38,7 +38,9 @@ impl Service<Request<Body>> for Calls {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let client = self.client.clone();
+        let parent = client.parent.clone().unwrap_or_else(Span::current);
         let span = tracing::info_span!(
+            parent: &parent,
             "call",
             otel.name = request.uri().path().trim_start_matches('/'),
             otel.kind = "client",

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mesh::policy::{Policies, PolicyError};
-use mesh::{Channel, Clock, Ids};
+use mesh::{Channel, Clock, Context, HasContext, Ids};
 use tokio::time::Instant;
 use tonic::transport::Endpoint;
 use tower::util::BoxCloneSyncService;
+use tracing::Span;
 
 use tradewind::cart::v1::cart_service_client::CartServiceClient;
 use tradewind::catalog::v1::catalog_service_client::CatalogServiceClient;
@@ -55,6 +56,7 @@ pub struct Client {
     pub(crate) tokens: Option<Arc<dyn TokenSource>>,
     pub(crate) publishable_key: Option<Arc<str>>,
     pub(crate) deadline: Option<Instant>,
+    pub(crate) parent: Option<Span>,
 }
 
 impl std::fmt::Debug for Client {
@@ -95,6 +97,7 @@ impl Client {
             tokens: None,
             publishable_key: None,
             deadline: None,
+            parent: None,
         })
     }
 
@@ -122,6 +125,15 @@ impl Client {
     pub fn until(&self, deadline: Instant) -> Self {
         let deadline = self.deadline.map_or(deadline, |own| own.min(deadline));
         Self { deadline: Some(deadline), ..self.clone() }
+    }
+
+    /// The same mesh, called while a service answers a request or does a task: within its deadline and
+    /// in its trace, as whoever this client is signed in for.
+    #[must_use]
+    pub fn of(&self, from: &impl HasContext) -> Self {
+        let Context { deadline, span, .. } = from.context();
+        let within = deadline.map_or_else(|| self.clone(), |deadline| self.until(deadline));
+        Self { parent: Some(span.clone()), ..within }
     }
 
     /// The same mesh, whose calls are tried again in this way.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mesh::telemetry::{self, LogFormat};
-use mesh::{Code, trace};
+use mesh::{Caller, Code, Context, trace};
 use tokio::time::Instant;
 use tonic::Request;
 use tracing::Instrument;
@@ -177,10 +177,29 @@ async fn a_call_is_in_the_trace_of_its_caller() {
     let call = async move { client.catalog().search_products(search()).await };
     call.instrument(span.clone()).await.unwrap();
 
+    let task = Context::new(Caller::nobody("default"), "task", span.clone());
+    script.client().of(&task).catalog().search_products(search()).await.unwrap();
+
     let trace = trace::id_of(&span).unwrap();
-    let parent = script.tries()[0].header("traceparent").unwrap().to_owned();
-    assert_eq!(parent.split('-').nth(1), Some(trace.as_str()));
-    assert_ne!(trace::traceparent(&span).unwrap(), parent, "the call is a span of its own");
+    for a_try in script.tries() {
+        let parent = a_try.header("traceparent").unwrap();
+        assert_eq!(parent.split('-').nth(1), Some(trace.as_str()));
+        assert_ne!(trace::traceparent(&span).unwrap(), parent, "the call is a span of its own");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_service_calls_ends_with_what_it_was_asked() {
+    let script = Script::of([Outcome::Hangs]);
+    let request = Context::new(Caller::nobody("default"), "request", tracing::Span::none())
+        .until(Instant::now() + Duration::from_millis(30));
+    let began = Instant::now();
+
+    let client = script.client().of(&request);
+    let refused = client.catalog().search_products(search()).await.unwrap_err();
+
+    assert_eq!(refused.code(), Code::DeadlineExceeded);
+    assert!(began.elapsed() < Duration::from_millis(32), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
