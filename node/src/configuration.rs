@@ -74,11 +74,13 @@ pub(crate) fn resolve(command: &Command, line: &[OsString]) -> Result<Resolved, 
     let options: Vec<_> = leaf.get_arguments().filter(|arg| key_of(arg).is_some()).collect();
     let by_file = file.arguments(&options, chosen);
     let matches =
-        command.clone().try_get_matches_from(with(line, by_file)).map_err(|error| match &path {
-            // The line alone was good.
-            Some(path) => Failed::Work(anyhow!("{}: {error}", path.display())),
-            None => Failed::Line(error),
-        })?;
+        command.clone().try_get_matches_from(with(line, &by_file)).map_err(
+            |error| match &path {
+                // The line alone was good.
+                Some(path) => Failed::Work(anyhow!("{}: {error}", path.display())),
+                None => Failed::Line(error),
+            },
+        )?;
     let effective = leaf_matches(&matches);
     let settings = options.iter().map(|arg| setting(arg, chosen, effective, &file)).collect();
     Ok(Resolved { matches, settings })
@@ -166,10 +168,10 @@ fn texts(value: &Value) -> Option<Vec<String>> {
 }
 
 /// A line with more flags, which stand before what is no flag any more.
-fn with(line: &[OsString], more: Vec<OsString>) -> Vec<OsString> {
+fn with(line: &[OsString], more: &[OsString]) -> Vec<OsString> {
     let end = line.iter().position(|word| word == "--").unwrap_or(line.len());
     let (before, after) = line.split_at(end);
-    [before, &more, after].concat()
+    [before, more, after].concat()
 }
 
 /// The command that a line chooses, through all of its subcommands.

@@ -39,7 +39,7 @@ pub(crate) struct Account {
     /// The account that the command works as. Without one, whoever has signed in with `tradewind login`.
     #[arg(long, env = "TRADEWIND_EMAIL", value_name = "ADDRESS")]
     pub(crate) email: Option<String>,
-    /// Its password. Better by TRADEWIND_PASSWORD: other users of a machine can read flags.
+    /// Its password. Better by `TRADEWIND_PASSWORD`: other users of a machine can read flags.
     #[arg(long, env = "TRADEWIND_PASSWORD", hide_env_values = true)]
     pub(crate) password: Option<String>,
     #[command(flatten)]

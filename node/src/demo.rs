@@ -55,17 +55,14 @@ pub(crate) struct Arguments {
 
 /// Runs the demo; it fails when anything does not agree.
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
-    match &arguments.url {
-        Some(url) => {
-            let place = Place { url: url.clone(), project: arguments.project.project.clone() };
-            buy(&place, &arguments.account, &arguments).await?;
-        }
-        None => {
-            let own = Own::start(&arguments.account).await?;
-            let outcome = buy(&own.place, &own.account, &arguments).await;
-            own.end().await?;
-            outcome?;
-        }
+    if let Some(url) = &arguments.url {
+        let place = Place { url: url.clone(), project: arguments.project.project.clone() };
+        buy(&place, &arguments.account, &arguments).await?;
+    } else {
+        let own = Own::start(&arguments.account).await?;
+        let outcome = buy(&own.place, &own.account, &arguments).await;
+        own.end().await?;
+        outcome?;
     }
     say("everything agrees: stock, ledger, payment, order, mail");
     Ok(ExitCode::SUCCESS)

@@ -49,9 +49,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let email = arguments.email.context("say whose account it is: --email ADDRESS")?;
     let place = arguments.target.place();
     let client = connect::open(&place).await?;
-    let mut passwords = match arguments.password_stdin {
-        true => Passwords::Lines(std::io::stdin().lines()),
-        false => Passwords::Terminal,
+    let mut passwords = if arguments.password_stdin {
+        Passwords::Lines(std::io::stdin().lines())
+    } else {
+        Passwords::Terminal
     };
     let password = passwords.current(&email)?;
     let request = LogInRequest { email: email.clone(), password: password.clone() };

@@ -124,7 +124,7 @@ pub(crate) struct Administrator {
     /// said once, at each start until it has been used.
     #[arg(long, env = "TRADEWIND_ADMIN_EMAIL", value_name = "ADDRESS")]
     pub(crate) admin_email: Option<String>,
-    /// A password for it in the place of a one-time password. Better by TRADEWIND_ADMIN_PASSWORD: other users of a
+    /// A password for it in the place of a one-time password. Better by `TRADEWIND_ADMIN_PASSWORD`: other users of a
     /// machine can read flags.
     #[arg(long, env = "TRADEWIND_ADMIN_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
     pub(crate) admin_password: Option<String>,

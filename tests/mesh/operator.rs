@@ -39,7 +39,7 @@ impl Desk {
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let (mut gateway, mut one_time_password) = (None, None);
         while gateway.is_none() || one_time_password.is_none() {
-            let line = lines.next_line().await.unwrap().expect("it says where it is");
+            let line = lines.next_line().await.unwrap().unwrap();
             if let Some((_, password)) = line.split_once(", one-time password ") {
                 one_time_password = Some(password.to_owned());
             } else if let Some((_, url)) = line.split_once("gateway    http://") {
