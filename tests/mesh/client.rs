@@ -1,9 +1,8 @@
 //! The Rust client against a real mesh: its own example, run as it stands.
 
-use store_testing::Engine;
 use tradewind::orders::v1::order::State;
 
-use crate::world::{Shape, World};
+use crate::sample::shop;
 
 #[path = "../../clients/rust/examples/buy.rs"]
 #[expect(dead_code, reason = "an example has a main function of its own")]
@@ -11,7 +10,7 @@ mod buy;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_example_of_the_client_buys_something() {
-    let world = World::start(Shape::Near, Engine::Sqlite).await;
+    let world = shop().await;
 
     let order = buy::buy(&format!("http://{}", world.gateway)).await.unwrap();
 

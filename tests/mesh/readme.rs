@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use store_testing::Engine;
 use tokio::process::Command;
 
-use crate::customer::Person;
-use crate::world::{Shape, World};
+use crate::sample::shop;
+use crate::world::World;
 
 const README: &str = include_str!("../../README.md");
 
@@ -24,15 +23,6 @@ fn grpcurl() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let installed = std::env::split_paths(&path);
     std::iter::once(built).chain(installed).find(|folder| folder.join("grpcurl").exists())
-}
-
-/// The sample shop, once its products can be found.
-async fn shop() -> World {
-    let world = World::start(Shape::Near, Engine::Sqlite).await;
-    let guest = Person::guest(world.gateway).await;
-    let found = |found: &serde_json::Value| found.pointer("/products/0").is_some();
-    guest.get_until("/v1/products:search?query=shirt", found).await;
-    world
 }
 
 /// Runs blocks in one shell, as someone would who types them one after another.
