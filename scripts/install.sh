@@ -85,6 +85,15 @@ check_node() {
   fi
 }
 
+# A test runs the README's lines of grpcurl where it is; it is built where Go is, and done without elsewhere.
+install_grpcurl() {
+  [ -x target/tools/grpcurl ] || command -v grpcurl >/dev/null && return
+  command -v go >/dev/null || return 0
+  echo "building grpcurl"
+  GOBIN=$PWD/target/tools go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3 ||
+    echo "tradewind: grpcurl could not be built; its test will be skipped." >&2
+}
+
 case "${1:-}" in
   run | test) ;;
   *)
@@ -115,4 +124,5 @@ if [ "$1" = test ]; then
   install_locked scripts/buf
   install_locked scripts/openapi
   install_locked clients/typescript
+  install_grpcurl
 fi

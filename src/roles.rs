@@ -15,6 +15,8 @@ const MERCHANT: &[&str] = &[
 ];
 /// What an administrator may do besides.
 const ADMIN: &[&str] = &["audit.read", "carts.read", "users.manage", "users.read"];
+/// What the administrator of the whole mesh may do besides.
+const SUPERADMIN: &[&str] = &["projects.manage"];
 /// What support may see.
 const SUPPORT: &[&str] = &[
     "carts.read",
@@ -34,7 +36,7 @@ const ROLES: &[(&str, &[&[&str]])] = &[
     ("editor", &[&["catalog.read", "catalog.write"]]),
     ("support", &[SUPPORT]),
     ("admin", &[MERCHANT, ADMIN]),
-    ("superadmin", &[MERCHANT, ADMIN]),
+    ("superadmin", &[MERCHANT, ADMIN, SUPERADMIN]),
 ];
 
 /// The permissions of every role.

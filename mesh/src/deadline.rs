@@ -8,13 +8,13 @@ use tokio::time::Instant;
 use crate::failure::Refusal;
 
 /// The header that carries what remains of a deadline.
-pub(crate) const HEADER: &str = "grpc-timeout";
+pub const HEADER: &str = "grpc-timeout";
 
 /// What is kept back of a deadline that is passed on, for the answer's way home.
 const WAY_HOME: Duration = Duration::from_millis(1);
 
 /// The earliest of the deadline that a request carries, the contract's, and that of the call it serves.
-pub(crate) fn of(
+pub fn of(
     headers: &HeaderMap,
     longest: Option<Duration>,
     serves: Option<Instant>,
@@ -33,7 +33,7 @@ pub(crate) fn of(
 }
 
 /// What is left of a deadline, as it is passed on.
-pub(crate) fn remaining(deadline: Instant) -> Result<String, Refusal> {
+pub fn remaining(deadline: Instant) -> Result<String, Refusal> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() {
         return Err(Refusal::DeadlineExceeded);

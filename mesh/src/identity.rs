@@ -22,6 +22,12 @@ const PUBLISHABLE_PREFIX: &str = "tw_pub_";
 /// How many checked tokens are remembered.
 const REMEMBERED: u64 = 100_000;
 
+/// What a caller without a credential sends as [`PUBLISHABLE_KEY`] to be in a project.
+#[must_use]
+pub fn publishable_key(project: &str) -> String {
+    format!("{PUBLISHABLE_PREFIX}{project}")
+}
+
 /// What an access token says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {

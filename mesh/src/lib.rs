@@ -14,7 +14,7 @@ pub mod changes;
 pub mod channel;
 pub mod clock;
 pub mod context;
-mod deadline;
+pub mod deadline;
 mod events;
 pub mod failure;
 pub mod faults;

@@ -23,6 +23,8 @@ pub struct Method {
     pub rpc: Rpc,
     /// Whether it changes nothing, so that it may be repeated and its answer kept.
     pub without_effect: bool,
+    /// Whether a repeat of it has no effect beyond the first call's, so that it may be tried again.
+    pub idempotent: bool,
     /// Whether it takes one message and answers one.
     pub unary: bool,
     pub(crate) metrics: CallMetrics,
@@ -79,6 +81,7 @@ impl Policies {
                 service: service.to_owned(),
                 rpc: exempt(),
                 without_effect: true,
+                idempotent: true,
                 unary,
                 metrics: CallMetrics::default(),
             };
@@ -113,9 +116,12 @@ fn read(pool: &DescriptorPool, method: &MethodDescriptor) -> Result<Method, Poli
             .ok_or_else(|| PolicyError::NoOption(method.full_name().to_owned()))?
     };
     let level = options.get_field_by_name("idempotency_level");
+    let level = level.and_then(|level| level.as_enum_number());
     Ok(Method {
         path: format!("/{service}/{}", method.name()).into(),
-        without_effect: level.and_then(|level| level.as_enum_number()) == Some(1),
+        // NO_SIDE_EFFECTS, and it or IDEMPOTENT, of google.protobuf.MethodOptions.
+        without_effect: level == Some(1),
+        idempotent: matches!(level, Some(1 | 2)),
         unary: !method.is_client_streaming() && !method.is_server_streaming(),
         service,
         rpc,

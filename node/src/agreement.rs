@@ -3,18 +3,14 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use mesh::Channel;
 use tradewind::cart::v1::GetCartRequest;
-use tradewind::cart::v1::cart_service_client::CartServiceClient;
-use tradewind::ledger::v1::ledger_service_client::LedgerServiceClient;
 use tradewind::ledger::v1::transfer::Kind;
 use tradewind::ledger::v1::{ListTransfersRequest, VerifyBookRequest};
 use tradewind::notifications::v1::ListMailsRequest;
-use tradewind::notifications::v1::notifications_service_client::NotificationsServiceClient;
-use tradewind::orders::v1::orders_service_client::OrdersServiceClient;
 use tradewind::orders::v1::{GetOrderRequest, Order, order};
-use tradewind::payments::v1::payments_service_client::PaymentsServiceClient;
 use tradewind::payments::v1::{GetPaymentRequest, payment_intent};
+
+use tradewind_client::Client;
 
 use crate::connect::said;
 use crate::demo::on_hand;
@@ -29,8 +25,8 @@ pub(crate) struct Expected {
 /// Waits until everything agrees, or says what does not.
 pub(crate) async fn within(
     patience: Duration,
-    merchant: &Channel,
-    customer: &Channel,
+    merchant: &Client,
+    customer: &Client,
     expected: &Expected,
 ) -> Result<()> {
     let began = Instant::now();
@@ -43,19 +39,18 @@ pub(crate) async fn within(
     }
 }
 
-async fn check(merchant: &Channel, customer: &Channel, expected: &Expected) -> Result<()> {
+async fn check(merchant: &Client, customer: &Client, expected: &Expected) -> Result<()> {
     let order_id = expected.order.id.clone();
     let total = expected.order.total.as_ref().map_or(0, |total| total.minor);
 
     let request = GetOrderRequest { id: order_id.clone() };
-    let order =
-        OrdersServiceClient::new(customer.clone()).get_order(request).await.map_err(said)?;
+    let order = customer.orders().get_order(request).await.map_err(said)?;
     let state = order.get_ref().state();
     ensure!(state == order::State::Confirmed, "the order is {state:?}");
 
     let intent_id = expected.order.payment.clone().unwrap_or_default().intent_id;
     let request = GetPaymentRequest { id: intent_id };
-    let mut payments = PaymentsServiceClient::new(merchant.clone());
+    let mut payments = merchant.payments();
     let intent = payments.get_payment(request).await.map_err(said)?.into_inner();
     ensure!(
         intent.state() == payment_intent::State::Succeeded && intent.captured_minor == total,
@@ -73,14 +68,13 @@ async fn check(merchant: &Channel, customer: &Channel, expected: &Expected) -> R
         expected.on_hand
     );
 
-    let cart =
-        CartServiceClient::new(customer.clone()).get_cart(GetCartRequest {}).await.map_err(said)?;
+    let cart = customer.cart().get_cart(GetCartRequest {}).await.map_err(said)?;
     ensure!(cart.get_ref().lines.is_empty(), "the cart is not empty");
     mails(merchant, &order_id).await
 }
 
-async fn ledger(merchant: &Channel, order_id: &str, total: i64) -> Result<()> {
-    let mut ledger = LedgerServiceClient::new(merchant.clone());
+async fn ledger(merchant: &Client, order_id: &str, total: i64) -> Result<()> {
+    let mut ledger = merchant.ledger();
     let request =
         ListTransfersRequest { reference: order_id.to_owned(), ..ListTransfersRequest::default() };
     let transfers = ledger.list_transfers(request).await.map_err(said)?.into_inner().transfers;
@@ -98,12 +92,12 @@ async fn ledger(merchant: &Channel, order_id: &str, total: i64) -> Result<()> {
     Ok(())
 }
 
-async fn mails(merchant: &Channel, order_id: &str) -> Result<()> {
+async fn mails(merchant: &Client, order_id: &str) -> Result<()> {
     let request = ListMailsRequest {
         filter: format!("reference = \"{order_id}\""),
         ..ListMailsRequest::default()
     };
-    let mut notifications = NotificationsServiceClient::new(merchant.clone());
+    let mut notifications = merchant.notifications();
     let mails = notifications.list_mails(request).await.map_err(said)?.into_inner().mails;
     for template in ["order_payment_failed", "order_confirmed"] {
         let count = mails.iter().filter(|mail| mail.template == template).count();

@@ -2,33 +2,31 @@
 
 use std::cell::Cell;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
-use clap::Parser;
-use mesh::{Caller, CancellationToken, Channel, Mesh};
-use tonic::{Request, Response, Status};
+use anyhow::{Context, Result, ensure};
+use clap::builder::Resettable;
+use clap::{CommandFactory, FromArgMatches, Parser};
+use mesh::{Caller, CancellationToken, Mesh};
+use tonic::{Response, Status};
 use tower::util::BoxCloneSyncService;
-use tradewind::cart::v1::cart_service_client::CartServiceClient;
 use tradewind::cart::v1::{AddLineRequest, GetCartRequest};
-use tradewind::catalog::v1::catalog_service_client::CatalogServiceClient;
-use tradewind::catalog::v1::stock_service_client::StockServiceClient;
 use tradewind::catalog::v1::{GetStockRequest, SearchProductsRequest, SetStockRequest, Variant};
-use tradewind::orders::v1::orders_service_client::OrdersServiceClient;
 use tradewind::orders::v1::{Address, Order, PayOrderRequest, PlaceOrderRequest, payment};
 use tradewind::users::v1::RegisterRequest;
-use tradewind::users::v1::users_service_client::UsersServiceClient;
+use tradewind_client::{Client, Session};
 
 use crate::agreement;
-use crate::connect::{self, Account, said};
+use crate::connect::{self, Account, Project, said};
+use crate::credentials::Place;
 use crate::import::import;
 use crate::{say, serve};
 
 /// The administrator of the sample shop. It exists only where `--demo-shop` or the demo itself makes it.
 pub(crate) const ADMIN_EMAIL: &str = "admin@example.com";
-pub(crate) const ADMIN_PASSWORD: &str = "let me try this";
 
 /// The sample shop: a feed like any other.
 const SAMPLE: &[u8] = include_bytes!("../sample/shop.csv");
@@ -41,34 +39,31 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The gateway of a running mesh. Without it, the demo starts a mesh of its own in a temporary directory.
-    #[arg(long)]
+    #[arg(long, env = "TRADEWIND_URL", value_name = "URL", help_heading = "Mesh")]
     url: Option<String>,
-    /// A product feed in the place of the sample: Shopify's product CSV.
-    #[arg(long)]
-    feed: Option<PathBuf>,
-    /// What the customer searches for.
-    #[arg(long, default_value = "shirt")]
-    search: String,
+    #[command(flatten)]
+    project: Project,
     #[command(flatten)]
     account: Account,
+    /// A product feed in the place of the sample: Shopify's product CSV.
+    #[arg(long, value_name = "FILE", help_heading = "Purchase")]
+    feed: Option<PathBuf>,
+    /// What the customer searches for.
+    #[arg(long, default_value = "shirt", value_name = "TEXT", help_heading = "Purchase")]
+    search: String,
 }
 
 /// Runs the demo; it fails when anything does not agree.
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
-    let own = match &arguments.url {
-        Some(_) => None,
-        None => Some(Own::start().await?),
-    };
-    let url = match (&arguments.url, &own) {
-        (Some(url), _) => url.clone(),
-        (None, Some(own)) => own.url.clone(),
-        (None, None) => bail!("there is no mesh to run the demo on"),
-    };
-    let outcome = buy(&url, &arguments).await;
-    if let Some(own) = own {
+    if let Some(url) = &arguments.url {
+        let place = Place { url: url.clone(), project: arguments.project.project.clone() };
+        buy(&place, &arguments.account, &arguments).await?;
+    } else {
+        let own = Own::start(&arguments.account).await?;
+        let outcome = buy(&own.place, &own.account, &arguments).await;
         own.end().await?;
+        outcome?;
     }
-    outcome?;
     say("everything agrees: stock, ledger, payment, order, mail");
     Ok(ExitCode::SUCCESS)
 }
@@ -86,7 +81,9 @@ pub(crate) async fn fill_shop(mesh: &Mesh) -> Result<()> {
 
 /// A mesh that the demo starts for itself.
 struct Own {
-    url: String,
+    place: Place,
+    /// Its administrator, with a password that nobody else knows.
+    account: Account,
     directory: PathBuf,
     running: serve::Running,
     stop: CancellationToken,
@@ -99,15 +96,27 @@ struct ServeLine {
 }
 
 impl Own {
-    async fn start() -> Result<Self> {
+    async fn start(account: &Account) -> Result<Self> {
+        let secret = mesh::Ids::new(mesh::Clock::system()).next("demo");
         let directory = std::env::temp_dir().join(format!("tradewind-demo-{}", std::process::id()));
         let data = directory.display().to_string();
         let line = ["serve", "--demo-shop", "--data", &data, "--listen", "127.0.0.1:0"];
         let line = line.into_iter().chain(["--admin-listen", "127.0.0.1:0"]);
+        let line = line.chain(["--admin-password", &secret]);
+        // Nothing of the environment: a database that is named there is not the demo's.
+        let command = ServeLine::command().mut_args(|arg| arg.env(Resettable::Reset));
+        let serve = ServeLine::from_arg_matches(&command.try_get_matches_from(line)?)?.serve;
         let stop = CancellationToken::new();
-        let running = serve::start(ServeLine::try_parse_from(line)?.serve, &stop).await?;
+        let running = serve::start(serve, &stop).await?;
         let gateway = running.gateway.context("the mesh has no gateway")?;
-        Ok(Self { url: format!("http://{gateway}"), directory, running, stop })
+        let (url, project) =
+            (format!("http://{gateway}"), mesh::caller::DEFAULT_PROJECT.to_owned());
+        let account = Account {
+            email: Some(ADMIN_EMAIL.to_owned()),
+            password: Some(secret.clone()),
+            ..account.clone()
+        };
+        Ok(Self { place: Place { url, project }, account, directory, running, stop })
     }
 
     async fn end(self) -> Result<()> {
@@ -145,19 +154,19 @@ impl Steps {
     }
 }
 
-async fn buy(url: &str, arguments: &Arguments) -> Result<()> {
+async fn buy(place: &Place, account: &Account, arguments: &Arguments) -> Result<()> {
     let steps = Steps::default();
-    let anyone = connect::open(url).await?;
-    let merchant = connect::sign_in(anyone.clone(), &arguments.account).await?;
+    let anyone = connect::open(place).await?;
+    let merchant = connect::sign_in(&anyone, place, account).await?;
     if let Some(feed) = &arguments.feed {
-        bring(&steps, merchant.clone(), feed).await?;
+        bring(&steps, &merchant, feed).await?;
     }
     let customer = register(&steps, &anyone).await?;
     let variant = find(&steps, &anyone, &arguments.search).await?;
     stock_up(&steps, &merchant, &variant).await?;
     let before = on_hand(&merchant, &variant.id).await?;
 
-    let mut cart = CartServiceClient::new(customer.clone());
+    let mut cart = customer.cart();
     let line = AddLineRequest { variant_id: variant.id.clone(), quantity: 2 };
     steps.call("puts two of it into the cart", cart.add_line(line)).await?;
     let cart = steps.call("looks into the cart", cart.get_cart(GetCartRequest {})).await?;
@@ -166,7 +175,7 @@ async fn buy(url: &str, arguments: &Arguments) -> Result<()> {
         "the cart does not hold what was put in"
     );
 
-    let order = place(&steps, &customer).await?;
+    let order = order(&steps, &customer).await?;
     let order = pay(&steps, &customer, order).await?;
 
     let began = Instant::now();
@@ -176,34 +185,35 @@ async fn buy(url: &str, arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-async fn bring(steps: &Steps, merchant: Channel, feed: &PathBuf) -> Result<()> {
+async fn bring(steps: &Steps, merchant: &Client, feed: &Path) -> Result<()> {
     let began = Instant::now();
     let file =
         std::fs::File::open(feed).with_context(|| format!("{} cannot be read", feed.display()))?;
     let tell = |refusal: &crate::feed::Refusal| {
         say(&format!("    line {}: {}", refusal.line, refusal.reason));
     };
-    let summary = import(merchant, std::io::BufReader::new(file), false, &tell, &|_, _| {}).await?;
+    let summary =
+        import(merchant.channel(), std::io::BufReader::new(file), false, &tell, &|_, _| {}).await?;
     let taken = summary.created + summary.updated + summary.unchanged;
     ensure!(taken > 0, "no product of {} could be taken", feed.display());
     steps.tell(&format!("brings {taken} products"), began.elapsed(), "-");
     Ok(())
 }
 
-async fn register(steps: &Steps, anyone: &Channel) -> Result<Channel> {
+async fn register(steps: &Steps, anyone: &Client) -> Result<Client> {
     let unique = mesh::Ids::new(mesh::Clock::system()).next("demo");
     let request = RegisterRequest {
         email: format!("{unique}@example.com"),
         password: "a long enough password".into(),
         display_name: "Demo Customer".into(),
     };
-    let mut users = UsersServiceClient::new(anyone.clone());
+    let mut users = anyone.users();
     let tokens = steps.call("registers as a customer", users.register(request)).await?;
-    Ok(connect::with_token(anyone.clone(), &tokens.access_token))
+    Ok(anyone.signed_in(Arc::new(Session::of(anyone, tokens))))
 }
 
-async fn find(steps: &Steps, anyone: &Channel, query: &str) -> Result<Variant> {
-    let mut catalog = CatalogServiceClient::new(anyone.clone());
+async fn find(steps: &Steps, anyone: &Client, query: &str) -> Result<Variant> {
+    let mut catalog = anyone.catalog();
     let request = SearchProductsRequest { query: query.into(), ..SearchProductsRequest::default() };
     let what = format!("searches for `{query}`");
     // What was just imported is searchable in a moment, not at once.
@@ -225,24 +235,24 @@ async fn find(steps: &Steps, anyone: &Channel, query: &str) -> Result<Variant> {
 }
 
 /// Makes sure that there is enough of a variant, and that its stock is counted.
-async fn stock_up(steps: &Steps, merchant: &Channel, variant: &Variant) -> Result<()> {
+async fn stock_up(steps: &Steps, merchant: &Client, variant: &Variant) -> Result<()> {
     let available = on_hand(merchant, &variant.id).await.unwrap_or_default();
     if available < 10 {
         let request = SetStockRequest { variant_id: variant.id.clone(), on_hand: ENOUGH };
-        let mut stock = StockServiceClient::new(merchant.clone());
+        let mut stock = merchant.stock();
         steps.call("the merchant fills the shelf", stock.set_stock(request)).await?;
     }
     Ok(())
 }
 
-pub(crate) async fn on_hand(merchant: &Channel, variant_id: &str) -> Result<i64> {
+pub(crate) async fn on_hand(merchant: &Client, variant_id: &str) -> Result<i64> {
     let request = GetStockRequest { variant_id: variant_id.to_owned() };
-    let level = StockServiceClient::new(merchant.clone()).get_stock(request).await.map_err(said)?;
+    let level = merchant.stock().get_stock(request).await.map_err(said)?;
     Ok(level.into_inner().on_hand)
 }
 
 /// Places an order with a card that is refused.
-async fn place(steps: &Steps, customer: &Channel) -> Result<Order> {
+async fn order(steps: &Steps, customer: &Client) -> Result<Order> {
     let request = PlaceOrderRequest {
         shipping_address: Some(Address {
             recipient: "Demo Customer".into(),
@@ -255,8 +265,8 @@ async fn place(steps: &Steps, customer: &Channel) -> Result<Order> {
         payment_method: "sim_declined".into(),
         ..PlaceOrderRequest::default()
     };
-    let mut orders = OrdersServiceClient::new(customer.clone());
-    let placed = orders.place_order(keyed(request)?);
+    let mut orders = customer.orders();
+    let placed = orders.place_order(request);
     let order = steps.call("places an order; the card is declined", placed).await?;
     let order = order.order.context("PlaceOrder answered no order")?;
     ensure_payment(&order, payment::State::Declined)?;
@@ -264,10 +274,10 @@ async fn place(steps: &Steps, customer: &Channel) -> Result<Order> {
 }
 
 /// Pays the order with a card that is good.
-async fn pay(steps: &Steps, customer: &Channel, order: Order) -> Result<Order> {
+async fn pay(steps: &Steps, customer: &Client, order: Order) -> Result<Order> {
     let request = PayOrderRequest { id: order.id, payment_method: "sim_ok".into() };
-    let mut orders = OrdersServiceClient::new(customer.clone());
-    let order = steps.call("pays with another card", orders.pay_order(keyed(request)?)).await?;
+    let mut orders = customer.orders();
+    let order = steps.call("pays with another card", orders.pay_order(request)).await?;
     ensure_payment(&order, payment::State::Paid)?;
     Ok(order)
 }
@@ -276,12 +286,4 @@ fn ensure_payment(order: &Order, expected: payment::State) -> Result<()> {
     let state = order.payment.as_ref().map(tradewind::orders::v1::Payment::state);
     ensure!(state == Some(expected), "the payment is {state:?}, and should be {expected:?}");
     Ok(())
-}
-
-/// A request that a repeat of is the same call.
-fn keyed<T>(message: T) -> Result<Request<T>> {
-    let mut request = Request::new(message);
-    let key = mesh::Ids::new(mesh::Clock::system()).next("key");
-    request.metadata_mut().insert(mesh::IDEMPOTENCY_KEY, key.parse()?);
-    Ok(request)
 }

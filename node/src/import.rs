@@ -15,7 +15,7 @@ use tradewind::catalog::v1::{ImportProductsRequest, ImportedProduct};
 use tradewind::users::v1::GetProjectRequest;
 use tradewind::users::v1::users_service_client::UsersServiceClient;
 
-use crate::connect::{self, Account, said};
+use crate::connect::{self, Account, Target, said};
 use crate::feed::{Feed, Refusal};
 use crate::say;
 
@@ -27,15 +27,15 @@ const MOST_VARIANTS: usize = 500;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The feed: Shopify's product CSV.
+    #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The mesh's gateway.
-    #[arg(long, env = "TRADEWIND_URL", default_value = "http://127.0.0.1:8080")]
-    url: String,
-    #[command(flatten)]
-    account: Account,
-    /// Sets the stock of variants that exist already, too.
+    /// Sets the stock of variants that exist already, too. Without it, a feed never changes what is on hand.
     #[arg(long)]
     set_stock: bool,
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    account: Account,
 }
 
 /// What became of a feed.
@@ -52,8 +52,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let file = File::open(&arguments.file)
         .with_context(|| format!("{} cannot be read", arguments.file.display()))?;
     let length = file.metadata()?.len();
-    let channel = connect::open(&arguments.url).await?;
-    let channel = connect::sign_in(channel, &arguments.account).await?;
+    let place = arguments.target.place();
+    let client = connect::open(&place).await?;
+    let client = connect::sign_in(&client, &place, &arguments.account).await?;
 
     let bar = ProgressBar::new(length);
     let style = "{bar:40} {percent:>3}% {bytes}/{total_bytes} {msg}";
@@ -63,12 +64,17 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let tell = |refusal: &Refusal| {
         bar.suspend(|| say(&format!("line {}: {}", refusal.line, refusal.reason)));
     };
-    let summary =
-        import(channel, BufReader::new(file), arguments.set_stock, &tell, &|at, summary| {
+    let summary = import(
+        client.channel(),
+        BufReader::new(file),
+        arguments.set_stock,
+        &tell,
+        &|at, summary| {
             bar.set_position(at.min(length));
             bar.set_message(format!("{} products", summary.total()));
-        })
-        .await?;
+        },
+    )
+    .await?;
     bar.finish_and_clear();
     say(&format!(
         "{} created, {} updated, {} unchanged; {} rows refused",

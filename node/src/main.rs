@@ -4,103 +4,168 @@
 
 mod agreement;
 mod compose;
+mod configuration;
 mod connect;
+mod credentials;
 mod demo;
 mod feed;
 mod import;
+mod login;
+mod project;
 mod serve;
 mod settings;
+mod show;
 mod trust;
 
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use mesh::telemetry::{self, LogFormat};
+
+use crate::configuration::Failed;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+/// What a first look at `--help` should end with.
+const EXAMPLES: &str = "\
+Each option is a flag, else an environment variable, else a key of the file that --config names, else its default.
+`tradewind config serve` says which it is.
+
+Examples:
+  tradewind serve --data ./data --demo-shop           a sample shop on http://127.0.0.1:8080
+  tradewind serve --database postgres://…             the same on PostgreSQL
+  tradewind login --email admin@example.com           sign in, for the commands that follow
+  tradewind project create bakery --currency EUR --admin baker@example.com
+  tradewind import products.csv                       bring a product feed
+  tradewind demo                                      buy something, on a mesh of its own";
+
 /// A commerce mesh: users, catalog, cart, orders, payments, ledger and notifications.
 #[derive(Debug, Parser)]
-#[command(name = "tradewind", version)]
+#[command(name = "tradewind", version, after_help = EXAMPLES)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
     #[command(flatten)]
-    telemetry: TelemetryArguments,
+    process: ProcessArguments,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs services: all of them, or those that are named.
     Serve(Box<serve::Arguments>),
+    /// Makes projects, and lists them.
+    Project(project::Arguments),
+    /// Signs in to a running mesh, for the commands that follow.
+    Login(login::Arguments),
+    /// Signs out of a mesh.
+    Logout(login::LogoutArguments),
     /// Brings a product feed into a running mesh: Shopify's product CSV.
     Import(import::Arguments),
     /// Buys something, step by step, and checks that everything agrees at the end.
     Demo(demo::Arguments),
+    /// Says what a command would be told, and where each value comes from; it is a configuration file.
+    Config(show::Arguments),
     /// Writes a new key that shows the processes of one mesh to each other.
     MeshKey(serve::MeshKeyArguments),
     /// Lists the points at which a process can be made to stand still with `serve --faults`.
     Points,
 }
 
-/// What is logged, and where traces go.
+/// What every command is told: its file, what is logged, and where traces go.
 #[derive(Debug, clap::Args)]
-struct TelemetryArguments {
+#[command(next_help_heading = "Every command")]
+struct ProcessArguments {
+    /// A file of options: TOML, a line for each, such as `listen = "0.0.0.0:8080"`.
+    #[arg(long, global = true, env = "TRADEWIND_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
     /// What is logged, such as `info` or `warn,mesh=debug`.
     #[arg(
         long,
         global = true,
         env = "TRADEWIND_LOG",
-        default_value = "warn,tradewind=info,node=info"
+        default_value = "warn,tradewind=info,node=info",
+        value_name = "FILTER"
     )]
     log: String,
     /// How log lines look.
-    #[arg(long, global = true, env = "TRADEWIND_LOG_FORMAT", value_parser = ["human", "json"], default_value = "human")]
+    #[arg(
+        long,
+        global = true,
+        env = "TRADEWIND_LOG_FORMAT",
+        value_parser = ["human", "json"],
+        default_value = "human",
+        value_name = "FORMAT"
+    )]
     log_format: String,
     /// Where spans are sent by OTLP over gRPC, such as `http://127.0.0.1:4317`.
-    #[arg(long, global = true, env = "TRADEWIND_OTLP")]
+    #[arg(long, global = true, env = "TRADEWIND_OTLP", value_name = "URL")]
     otlp: Option<String>,
     /// The share of traces that is kept, from 0 to 1.
-    #[arg(long, global = true, env = "TRADEWIND_SAMPLE", default_value_t = 0.1)]
+    #[arg(
+        long,
+        global = true,
+        env = "TRADEWIND_SAMPLE",
+        default_value_t = 0.1,
+        value_name = "SHARE"
+    )]
     sample: f64,
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match run(arguments) {
+    let line: Vec<OsString> = std::env::args_os().collect();
+    let command = Arguments::command();
+    let outcome = configuration::resolve(&command, &line).and_then(|resolved| {
+        let arguments = Arguments::from_arg_matches(&resolved.matches).map_err(Failed::Line)?;
+        run(&command, arguments)
+    });
+    match outcome {
         Ok(code) => code,
-        Err(error) => {
+        Err(Failed::Line(error)) => error.exit(),
+        Err(Failed::Work(error)) => {
             report(&error);
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+fn run(command: &clap::Command, arguments: Arguments) -> Result<ExitCode, Failed> {
+    if let Command::Config(shown) = &arguments.command {
+        return show::run(command, arguments.process.config.as_ref(), shown);
+    }
     let _telemetry = telemetry::start(&telemetry::Config {
-        filter: arguments.telemetry.log,
-        format: match arguments.telemetry.log_format.as_str() {
+        filter: arguments.process.log,
+        format: match arguments.process.log_format.as_str() {
             "json" => LogFormat::Json,
             _ => LogFormat::Human,
         },
-        otlp: arguments.telemetry.otlp,
-        sample: arguments.telemetry.sample,
+        otlp: arguments.process.otlp,
+        sample: arguments.process.sample,
         name: "tradewind".into(),
-    })?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        match arguments.command {
-            Command::Serve(arguments) => serve::run(*arguments).await,
-            Command::Import(arguments) => import::run(arguments).await,
-            Command::Demo(arguments) => demo::run(arguments).await,
-            Command::MeshKey(arguments) => serve::write_mesh_key(&arguments),
-            Command::Points => {
-                say(&compose::points().join("\n"));
-                Ok(ExitCode::SUCCESS)
-            }
-        }
     })
+    .map_err(anyhow::Error::from)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    Ok(runtime.map_err(anyhow::Error::from)?.block_on(work(arguments.command))?)
+}
+
+async fn work(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve(arguments) => serve::run(*arguments).await,
+        Command::Project(arguments) => project::run(arguments).await,
+        Command::Login(arguments) => login::run(arguments).await,
+        Command::Logout(arguments) => login::log_out(arguments).await,
+        Command::Import(arguments) => import::run(arguments).await,
+        Command::Demo(arguments) => demo::run(arguments).await,
+        Command::MeshKey(arguments) => serve::write_mesh_key(&arguments),
+        // It was answered before anything was started.
+        Command::Config(_) => Ok(ExitCode::SUCCESS),
+        Command::Points => {
+            say(&compose::points().join("\n"));
+            Ok(ExitCode::SUCCESS)
+        }
+    }
 }
 
 /// Says something to whoever runs the command; a closed pipe is not an error.

@@ -17,13 +17,14 @@ use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use crate::compose::{self, Noun, Parts};
-use crate::settings::{self, Administrator, Budgets, Listen, Mail, Storage};
+use crate::settings::{self, Administrator, Budgets, Listen, Mail, Others, Storage, Trial};
 use crate::{demo, say, trust};
 
 /// What `serve` is told.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The services to run, such as `orders payments`; all when none is named.
+    #[arg(value_name = "SERVICE")]
     pub(crate) services: Vec<Noun>,
     #[command(flatten)]
     pub(crate) storage: Storage,
@@ -35,21 +36,10 @@ pub(crate) struct Arguments {
     pub(crate) mail: Mail,
     #[command(flatten)]
     pub(crate) administrator: Administrator,
-    /// Where a service runs that does not run here: `orders=http://10.0.0.7:7000`.
-    #[arg(long = "at", env = "TRADEWIND_AT", value_delimiter = ',')]
-    pub(crate) at: Vec<String>,
-    /// The key that shows the processes of one mesh to each other.
-    #[arg(long, env = "TRADEWIND_MESH_KEY")]
-    pub(crate) mesh_key: Option<PathBuf>,
-    /// Allows what must never be in production, such as `--faults`.
-    #[arg(long)]
-    pub(crate) development: bool,
-    /// A file that names points at which processes stand still; see `tradewind points`.
-    #[arg(long, requires = "development")]
-    pub(crate) faults: Option<PathBuf>,
-    /// Fills an empty shop with sample products, and makes an administrator `admin@example.com` with the password `let me try this`.
-    #[arg(long)]
-    pub(crate) demo_shop: bool,
+    #[command(flatten)]
+    pub(crate) others: Others,
+    #[command(flatten)]
+    pub(crate) trial: Trial,
 }
 
 /// Runs services until the process is told to end.
@@ -83,12 +73,13 @@ pub(crate) struct Running {
 
 /// Starts services; they end when the token is cancelled.
 pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Result<Running> {
+    arguments.trial.check()?;
     let services = match arguments.services.as_slice() {
         [] => Noun::ALL.to_vec(),
         named => named.to_vec(),
     };
-    let key = arguments.mesh_key.as_deref().map(ServiceKey::open).transpose()?.map(Arc::new);
-    let elsewhere = settings::elsewhere(&arguments.at)?;
+    let key = arguments.others.mesh_key.as_deref().map(ServiceKey::open).transpose()?.map(Arc::new);
+    let elsewhere = settings::elsewhere(&arguments.others.at)?;
     settings::check_places(&services, &elsewhere, key.is_some())?;
     let clock = Clock::system();
     let mesh = Mesh::new(mesh::Config {
@@ -120,7 +111,7 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
         gateway,
         admin,
         services,
-        demo_shop: arguments.demo_shop,
+        demo_shop: arguments.trial.demo_shop,
         servers,
         tracker,
     };
@@ -216,10 +207,6 @@ fn parts(arguments: &Arguments, mesh: Mesh, clock: Clock) -> Result<Parts> {
         Some(url) => Database::postgres(url.clone(), storage.connections),
         None => Database::sqlite(storage.data.clone()),
     };
-    let administrator = &arguments.administrator;
-    let given = administrator.admin_email.clone().zip(administrator.admin_password.clone());
-    let sample = || (demo::ADMIN_EMAIL.to_owned(), demo::ADMIN_PASSWORD.to_owned());
-    let bootstrap = given.or_else(|| arguments.demo_shop.then(sample));
     let metrics = store::Metrics::default();
     metrics.register(mesh.metrics());
     Ok(Parts {
@@ -228,14 +215,10 @@ fn parts(arguments: &Arguments, mesh: Mesh, clock: Clock) -> Result<Parts> {
         task_lease: Duration::from_secs(storage.task_lease_seconds),
         metrics,
         clock,
-        faults: arguments.faults.clone().map_or_else(Faults::none, Faults::of_file),
+        faults: arguments.trial.faults.clone().map_or_else(Faults::none, Faults::of_file),
         index: storage.data.join("search"),
         users: users::Config {
-            bootstrap: bootstrap.map(|(email, password)| users::Bootstrap {
-                email,
-                password,
-                project: mesh::caller::DEFAULT_PROJECT.to_owned(),
-            }),
+            bootstrap: arguments.administrator.bootstrap(arguments.trial.demo_shop)?,
             ..users::Config::default()
         },
         notifications: notifications::Config::new(
@@ -278,6 +261,7 @@ async fn signal() -> Result<()> {
 #[derive(Debug, clap::Args)]
 pub(crate) struct MeshKeyArguments {
     /// Where the key is written; a file that exists is left alone.
+    #[arg(value_name = "FILE")]
     file: PathBuf,
 }
 

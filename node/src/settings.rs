@@ -4,24 +4,27 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use mesh::limits::Limits;
 
 use crate::compose::Noun;
+use crate::say;
 
 /// Where data is kept.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Storage")]
 pub(crate) struct Storage {
     /// The directory of the SQLite databases and of the search index.
-    #[arg(long, env = "TRADEWIND_DATA", default_value = "data")]
+    #[arg(long, env = "TRADEWIND_DATA", default_value = "data", value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// A PostgreSQL database in the place of SQLite: `postgres://user:password@host:5432/name`.
-    #[arg(long, env = "TRADEWIND_DATABASE", hide_env_values = true)]
+    #[arg(long, env = "TRADEWIND_DATABASE", hide_env_values = true, value_name = "URL")]
     pub(crate) database: Option<String>,
     /// The most connections to PostgreSQL, over all services of this process.
-    #[arg(long, env = "TRADEWIND_CONNECTIONS", default_value_t = 24)]
+    #[arg(long, env = "TRADEWIND_CONNECTIONS", default_value_t = 24, value_name = "COUNT")]
     pub(crate) connections: usize,
     /// How long what a process had begun rests after it has died, before another goes on with it. Whoever
     /// works renews it meanwhile; the clocks of all processes must agree much better than this.
@@ -32,21 +35,32 @@ pub(crate) struct Storage {
 /// Where this process listens.
 #[expect(clippy::struct_field_names, reason = "each field is the name of its option")]
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Addresses")]
 pub(crate) struct Listen {
     /// Where the gateway answers REST, Connect, gRPC-Web and gRPC.
-    #[arg(long, env = "TRADEWIND_LISTEN", default_value = "127.0.0.1:8080")]
+    #[arg(long, env = "TRADEWIND_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR")]
     pub(crate) listen: SocketAddr,
     /// Where the services answer the other processes of the mesh.
-    #[arg(long, env = "TRADEWIND_MESH_LISTEN", default_value = "127.0.0.1:7000")]
+    #[arg(
+        long,
+        env = "TRADEWIND_MESH_LISTEN",
+        default_value = "127.0.0.1:7000",
+        value_name = "ADDR"
+    )]
     pub(crate) mesh_listen: SocketAddr,
     /// Where operators read /metrics, /healthz and /readyz. Never a public address.
-    #[arg(long, env = "TRADEWIND_ADMIN_LISTEN", default_value = "127.0.0.1:9464")]
+    #[arg(
+        long,
+        env = "TRADEWIND_ADMIN_LISTEN",
+        default_value = "127.0.0.1:9464",
+        value_name = "ADDR"
+    )]
     pub(crate) admin_listen: SocketAddr,
     /// Pages of these origins may call the gateway; `*` means all.
-    #[arg(long, env = "TRADEWIND_ALLOWED_ORIGINS", value_delimiter = ',')]
+    #[arg(long, env = "TRADEWIND_ALLOWED_ORIGINS", value_delimiter = ',', value_name = "ORIGIN")]
     pub(crate) allowed_origins: Vec<String>,
     /// How long new connections are taken after readiness has ended, for balancers to notice, in seconds.
-    #[arg(long, env = "TRADEWIND_LAME_DUCK", default_value_t = 0)]
+    #[arg(long, env = "TRADEWIND_LAME_DUCK", default_value_t = 0, value_name = "SECONDS")]
     pub(crate) lame_duck_seconds: u64,
 }
 
@@ -61,15 +75,21 @@ impl Listen {
 
 /// How many calls one caller may make.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Budgets of one caller")]
 pub(crate) struct Budgets {
     /// Calls without side effects, a second.
-    #[arg(long, env = "TRADEWIND_READS_PER_SECOND", default_value = "200")]
+    #[arg(long, env = "TRADEWIND_READS_PER_SECOND", default_value = "200", value_name = "CALLS")]
     reads_per_second: NonZeroU32,
     /// Calls that change something, a second.
-    #[arg(long, env = "TRADEWIND_WRITES_PER_SECOND", default_value = "50")]
+    #[arg(long, env = "TRADEWIND_WRITES_PER_SECOND", default_value = "50", value_name = "CALLS")]
     writes_per_second: NonZeroU32,
     /// Calls that check a secret, a minute, by network address.
-    #[arg(long, env = "TRADEWIND_CREDENTIALS_PER_MINUTE", default_value = "30")]
+    #[arg(
+        long,
+        env = "TRADEWIND_CREDENTIALS_PER_MINUTE",
+        default_value = "30",
+        value_name = "CALLS"
+    )]
     credentials_per_minute: NonZeroU32,
 }
 
@@ -85,24 +105,116 @@ impl Budgets {
 
 /// How mail is sent.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Mail")]
 pub(crate) struct Mail {
     /// A mail server, such as `smtp://127.0.0.1:1025` or `smtps://user:password@host`. Without one, mails are kept.
-    #[arg(long, env = "TRADEWIND_SMTP", hide_env_values = true)]
+    #[arg(long, env = "TRADEWIND_SMTP", hide_env_values = true, value_name = "URL")]
     pub(crate) smtp: Option<String>,
     /// Whom mail comes from.
-    #[arg(long, env = "TRADEWIND_MAIL_FROM", default_value = "Tradewind <shop@localhost>")]
+    #[arg(
+        long,
+        env = "TRADEWIND_MAIL_FROM",
+        default_value = "Tradewind <shop@localhost>",
+        value_name = "ADDRESS"
+    )]
     pub(crate) mail_from: String,
 }
 
 /// The first administrator.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "First administrator")]
 pub(crate) struct Administrator {
-    /// Makes an account with this address an administrator, when there is none.
-    #[arg(long, env = "TRADEWIND_ADMIN_EMAIL", requires = "admin_password")]
+    /// Makes an account with this address the superadmin of the mesh, when there is none. Its one-time password is
+    /// said once, at each start until it has been used.
+    #[arg(long, env = "TRADEWIND_ADMIN_EMAIL", value_name = "ADDRESS")]
     pub(crate) admin_email: Option<String>,
-    /// The administrator's first password.
-    #[arg(long, env = "TRADEWIND_ADMIN_PASSWORD", hide_env_values = true)]
+    /// A password for it in the place of a one-time password. Better by `TRADEWIND_ADMIN_PASSWORD`: other users of a
+    /// machine can read flags.
+    #[arg(long, env = "TRADEWIND_ADMIN_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
     pub(crate) admin_password: Option<String>,
+}
+
+impl Administrator {
+    /// The administrator to be made; of the sample shop, when no other is named.
+    pub(crate) fn bootstrap(&self, demo_shop: bool) -> Result<Option<users::Bootstrap>> {
+        let sample = || demo_shop.then(|| crate::demo::ADMIN_EMAIL.to_owned());
+        let Some(email) = self.admin_email.clone().or_else(sample) else {
+            ensure!(
+                self.admin_password.is_none(),
+                "--admin-password is given without the account that it is for; add --admin-email ADDRESS"
+            );
+            return Ok(None);
+        };
+        let password = match &self.admin_password {
+            Some(password) => users::FirstPassword::Given(password.clone()),
+            None => users::FirstPassword::OneTime(Arc::new(tell(email.clone()))),
+        };
+        let project = mesh::caller::DEFAULT_PROJECT.to_owned();
+        Ok(Some(users::Bootstrap { email, password, project }))
+    }
+}
+
+/// Says a one-time password to whoever started the process.
+fn tell(email: String) -> impl Fn(&str) + Send + Sync {
+    move |password| {
+        say(&format!("administrator {email}, one-time password {password}"));
+        say(&format!("  choose one of your own: tradewind login --email {email}"));
+    }
+}
+
+/// The other processes of the mesh.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Other processes")]
+pub(crate) struct Others {
+    /// Where a service runs that does not run here: `orders=http://10.0.0.7:7000`.
+    #[arg(long = "at", env = "TRADEWIND_AT", value_delimiter = ',', value_name = "NAME=URL")]
+    pub(crate) at: Vec<String>,
+    /// The key that shows the processes of one mesh to each other; see `tradewind mesh-key`.
+    #[arg(long, env = "TRADEWIND_MESH_KEY", value_name = "FILE")]
+    pub(crate) mesh_key: Option<PathBuf>,
+}
+
+/// What is for trying things out.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Trying things out")]
+pub(crate) struct Trial {
+    /// Fills the default project with sample products, and makes `admin@example.com` the first administrator
+    /// unless another one is named.
+    #[arg(
+        long,
+        env = "TRADEWIND_DEMO_SHOP",
+        action = clap::ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        default_value_t = false
+    )]
+    pub(crate) demo_shop: bool,
+    /// Allows what must never be in production, such as `--faults`.
+    #[arg(
+        long,
+        env = "TRADEWIND_DEVELOPMENT",
+        action = clap::ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        default_value_t = false
+    )]
+    pub(crate) development: bool,
+    /// A file that names points at which processes stand still; see `tradewind points`.
+    #[arg(long, env = "TRADEWIND_FAULTS", value_name = "FILE")]
+    pub(crate) faults: Option<PathBuf>,
+}
+
+impl Trial {
+    /// Refuses what must never be in production.
+    pub(crate) fn check(&self) -> Result<()> {
+        ensure!(
+            self.faults.is_none() || self.development,
+            "--faults must never be in production; it needs --development"
+        );
+        Ok(())
+    }
 }
 
 /// Where the services are that run elsewhere: `orders=http://10.0.0.7:7000`.

@@ -8,7 +8,13 @@ use tokio::process::Command;
 use crate::world::{Shape, World};
 
 async fn tradewind(arguments: &[&str]) -> (bool, String) {
-    let run = Command::new(env!("CARGO_BIN_EXE_tradewind")).args(arguments).output().await.unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tradewind"));
+    command.args(arguments);
+    command.envs([
+        ("TRADEWIND_EMAIL", "admin@example.com"),
+        ("TRADEWIND_PASSWORD", "let me try this"),
+    ]);
+    let run = command.output().await.unwrap();
     let said = [run.stdout, run.stderr].concat();
     (run.status.success(), String::from_utf8_lossy(&said).into_owned())
 }

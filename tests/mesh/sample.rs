@@ -1,8 +1,19 @@
 //! Something to sell.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use store_testing::Engine;
 
 use crate::customer::Person;
+use crate::world::{Shape, World};
+
+/// The sample shop, once its products can be found.
+pub(crate) async fn shop() -> World {
+    let world = World::start(Shape::Near, Engine::Sqlite).await;
+    let guest = Person::guest(world.gateway).await;
+    let found = |found: &Value| found.pointer("/products/0").is_some();
+    guest.get_until("/v1/products:search?query=shirt", found).await;
+    world
+}
 
 /// Makes a product of one variant with so much stock; answers the variant's id.
 pub(crate) async fn product(merchant: &Person, handle: &str, on_hand: i64) -> String {

@@ -126,6 +126,7 @@ async fn near(directory: &TempDir, gateway: SocketAddr, common: &[String]) -> Ve
     let admin = free_address().await;
     let mut arguments = serve(directory.path(), admin);
     arguments.extend(["--demo-shop".to_owned(), "--listen".to_owned(), gateway.to_string()]);
+    arguments.extend(administrator());
     arguments.extend_from_slice(common);
     vec![("gateway", arguments, admin)]
 }
@@ -148,8 +149,7 @@ async fn far(directory: &TempDir, gateway: SocketAddr, common: &[String]) -> Vec
         arguments.extend(["--listen".to_owned(), address.to_string()]);
         arguments.extend(["--mesh-key".to_owned(), key.display().to_string()]);
         if name == "users" {
-            arguments.extend(["--admin-email".to_owned(), "admin@example.com".to_owned()]);
-            arguments.extend(["--admin-password".to_owned(), "let me try this".to_owned()]);
+            arguments.extend(administrator());
         }
         for (other, place) in places.iter().filter(|(other, _)| *other != name) {
             arguments.extend(["--at".to_owned(), format!("{other}=http://{place}")]);
@@ -158,6 +158,10 @@ async fn far(directory: &TempDir, gateway: SocketAddr, common: &[String]) -> Vec
         plans.push((name, arguments, admin));
     }
     plans
+}
+
+fn administrator() -> [String; 4] {
+    ["--admin-email", "admin@example.com", "--admin-password", "let me try this"].map(str::to_owned)
 }
 
 fn serve(data: &Path, admin: SocketAddr) -> Vec<String> {

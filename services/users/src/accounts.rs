@@ -1,4 +1,4 @@
-//! Accounts: made, logged in to, given roles.
+//! Accounts: made, and given roles.
 
 use mesh::{Context, HasContext};
 use store::Tx;
@@ -6,7 +6,7 @@ use tradewind::users::v1::user::Status;
 use tradewind::users::v1::{Tokens, User};
 
 use crate::error::Error;
-use crate::login_failures::{self, Rule};
+use crate::password::NewPassword;
 use crate::session::Holder;
 use crate::users::Users;
 use crate::{roles, store as sql};
@@ -14,22 +14,21 @@ use crate::{roles, store as sql};
 /// An account to be made.
 pub(crate) struct NewAccount {
     pub(crate) email: String,
-    pub(crate) password: String,
     pub(crate) display_name: String,
     pub(crate) roles: Vec<String>,
 }
 
 impl NewAccount {
+    /// The administrator of a new project.
+    pub(crate) fn administrator(email: &str) -> Self {
+        let roles = roles::ADMINISTRATOR.map(str::to_owned).to_vec();
+        Self { email: normalized(email), display_name: String::new(), roles }
+    }
+
     /// The same account, with its address and its roles as they are kept.
     pub(crate) fn normalized(self) -> Self {
         Self { email: normalized(&self.email), roles: roles::in_order(self.roles), ..self }
     }
-}
-
-/// Who tries to log in.
-pub(crate) struct Login {
-    pub(crate) email: String,
-    pub(crate) password: String,
 }
 
 impl Users {
@@ -38,15 +37,16 @@ impl Users {
         &self,
         context: &Context,
         account: NewAccount,
+        password: String,
     ) -> Result<Tokens, Error> {
         let place = self.passwords.place()?;
         self.project(context).await?;
         let account = account.normalized();
-        let hash = self.passwords.hash(place, account.password.clone()).await?;
+        let hash = self.passwords.hash(place, password).await?;
         let signer = self.keys.signer().await?;
 
         let mut tx = self.store.begin_for(&Self::itself(context)).await?;
-        let user = self.add_account(&mut tx, account, &hash).await?;
+        let user = self.add_account(&mut tx, account, &NewPassword::chosen(hash)).await?;
         let holder = Holder::User { id: user.id, roles: user.roles };
         let tokens = self.begin_session(&mut tx, &signer, &holder).await?;
         tx.commit().await?;
@@ -58,7 +58,7 @@ impl Users {
         &self,
         tx: &mut Tx,
         account: NewAccount,
-        hash: &str,
+        password: &NewPassword,
     ) -> Result<User, Error> {
         let mut user = User {
             email: account.email,
@@ -68,70 +68,8 @@ impl Users {
         };
         user.set_status(Status::Active);
         let user = tx.insert(user).await.map_err(or_email_taken)?;
-        sql::keep_password(tx, &user.id, hash, self.now()).await?;
+        sql::keep_password(tx, &user.id, password, self.now()).await?;
         Ok(user)
-    }
-
-    /// Begins a session of an account. The steps are the same whether there is one or not.
-    pub(crate) async fn log_in(&self, context: &Context, login: Login) -> Result<Tokens, Error> {
-        let place = self.passwords.place()?;
-        self.begin().await?;
-        let context = Self::itself(context);
-        let email = normalized(&login.email);
-        let account = login_failures::account(&email);
-        self.count_attempt(&context, &account).await?;
-
-        let known = sql::credential(&self.store.read(&context), &email).await?;
-        let (user_id, hash) = known.unzip();
-        let checked = self.passwords.check(place, login.password, hash.clone()).await?;
-        let (Some(user_id), Some(hash), true) = (user_id, hash, checked.is_right) else {
-            self.count_failure(&context).await?;
-            return Err(Error::InvalidCredentials);
-        };
-
-        let signer = self.keys.signer().await?;
-        let mut tx = self.store.begin_for(&context).await?;
-        // Held: a change of roles and a login are one after the other.
-        let user: User = tx.get(&user_id).await?;
-        if user.status() != Status::Active {
-            return Err(Error::Suspended);
-        }
-        if let Some(renewed) = checked.renewed {
-            sql::renew_password(&mut tx, &user_id, &hash, &renewed, self.now()).await?;
-        }
-        sql::forget_failures(&mut tx, &account).await?;
-        let holder = Holder::User { id: user.id, roles: user.roles };
-        let tokens = self.begin_session(&mut tx, &signer, &holder).await?;
-        tx.commit().await?;
-        Ok(tokens)
-    }
-
-    /// Counts a login as failed before it is tried, so that many at once get no further than one
-    /// after another; one that succeeds forgets the count.
-    async fn count_attempt(&self, context: &Context, account: &str) -> Result<(), Error> {
-        let now = self.now();
-        let mut tx = self.store.begin_for(context).await?;
-        let count = sql::lock_failures(&mut tx, account).await?;
-        let of_address = match context.address() {
-            Some(address) => sql::failures(&mut tx, &login_failures::address(address)).await?,
-            None => login_failures::Count::default(),
-        };
-        if let Some(wait) = count.wait(now).max(of_address.wait(now)) {
-            return Err(Error::TooManyFailures(wait));
-        }
-        let count = Rule::of_account(&self.config.throttle).failed(count, now);
-        sql::write_failures(&mut tx, account, count).await?;
-        Ok(tx.commit().await?)
-    }
-
-    /// Counts a failure of a network address. Not in advance: many may log in from one at once.
-    async fn count_failure(&self, context: &Context) -> Result<(), Error> {
-        let Some(address) = context.address().map(login_failures::address) else { return Ok(()) };
-        let mut tx = self.store.begin_for(context).await?;
-        let count = sql::lock_failures(&mut tx, &address).await?;
-        let count = Rule::of_address(&self.config.throttle).failed(count, self.now());
-        sql::write_failures(&mut tx, &address, count).await?;
-        Ok(tx.commit().await?)
     }
 
     /// Gives a user other roles; their sessions end, since tokens say the old ones.
@@ -175,7 +113,7 @@ impl Users {
 }
 
 /// An address as it is kept: people do not remember how they wrote it.
-fn normalized(email: &str) -> String {
+pub(crate) fn normalized(email: &str) -> String {
     email.trim().to_lowercase()
 }
 

@@ -5,8 +5,9 @@ use mesh::{Caller, Context};
 use tradewind::users::v1::Project;
 
 use crate::accounts::NewAccount;
-use crate::config::Bootstrap;
+use crate::config::{Bootstrap, FirstPassword};
 use crate::error::Error;
+use crate::password::NewPassword;
 use crate::users::Users;
 use crate::{NAME, project, roles, store as sql};
 
@@ -46,26 +47,65 @@ impl Users {
         let context = context(&bootstrap.project);
         let account = NewAccount {
             email: bootstrap.email.clone(),
-            password: bootstrap.password.clone(),
             display_name: String::new(),
             roles: roles::FIRST_ADMINISTRATOR.map(str::to_owned).to_vec(),
         }
         .normalized();
-        if sql::user_by_email(&self.store.read(&context), &account.email).await?.is_some() {
-            return Ok(());
+        let known = sql::credential(&self.store.read(&context), &account.email).await?;
+        match (&bootstrap.password, known) {
+            (FirstPassword::Given(_), Some(_)) => Ok(()),
+            (FirstPassword::Given(password), None) => {
+                let place = self.passwords.place()?;
+                let hash = self.passwords.hash(place, password.clone()).await?;
+                self.make_administrator(&context, account, &NewPassword::chosen(hash)).await?;
+                Ok(())
+            }
+            (FirstPassword::OneTime(_), Some(known)) if known.one_time_until.is_none() => Ok(()),
+            (FirstPassword::OneTime(tell), known) => {
+                let password = self.one_time_password().await?;
+                let kept = &password.kept;
+                let is_good = match known {
+                    None => self.make_administrator(&context, account, kept).await?,
+                    Some(_) => self.renew_administrator(&context, &account.email, kept).await?,
+                };
+                if is_good {
+                    tell(&password.said);
+                }
+                Ok(())
+            }
         }
-        let hash = self.passwords.hash(self.passwords.place()?, account.password.clone()).await?;
-        let mut tx = self.store.begin_for(&context).await?;
-        match self.add_account(&mut tx, account, &hash).await {
+    }
+
+    /// Whether this replica was the one that made the account.
+    async fn make_administrator(
+        &self,
+        context: &Context,
+        account: NewAccount,
+        password: &NewPassword,
+    ) -> Result<bool, Error> {
+        let mut tx = self.store.begin_for(context).await?;
+        match self.add_account(&mut tx, account, password).await {
             Ok(user) => {
                 tx.commit().await?;
                 tracing::info!(user = user.id, "made the first administrator");
-                Ok(())
+                Ok(true)
             }
             // Another replica was first.
-            Err(Error::EmailTaken) => Ok(()),
+            Err(Error::EmailTaken) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    async fn renew_administrator(
+        &self,
+        context: &Context,
+        email: &str,
+        password: &NewPassword,
+    ) -> Result<bool, Error> {
+        let mut tx = self.store.begin_for(context).await?;
+        let renewed = self.unused_administrator(&mut tx, email, password).await?.is_some();
+        tx.commit().await?;
+        Ok(renewed)
     }
 }
 

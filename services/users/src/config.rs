@@ -1,6 +1,7 @@
 //! What the service is told.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tradewind::money::v1::Money;
@@ -12,7 +13,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// What the service is told.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The first administrator, made at start unless a user holds that address.
+    /// The first administrator of the mesh, made at start unless a user holds that address.
     pub bootstrap: Option<Bootstrap>,
     /// What the default project, and that of the first administrator, are when they are first made.
     pub project: Project,
@@ -47,22 +48,31 @@ impl Default for Config {
 }
 
 /// The first administrator.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Bootstrap {
     /// Their address.
     pub email: String,
-    /// Their password; it does not print.
-    pub password: String,
+    /// How they sign in at first.
+    pub password: FirstPassword,
     /// Their project, which is made too.
     pub project: String,
 }
 
-impl fmt::Debug for Bootstrap {
+/// How the first administrator signs in at first.
+#[derive(Clone)]
+pub enum FirstPassword {
+    /// By a password that someone has chosen; it does not print.
+    Given(String),
+    /// By a one-time password, told here. Until it has been used, each start makes another one.
+    OneTime(Arc<dyn Fn(&str) + Send + Sync>),
+}
+
+impl fmt::Debug for FirstPassword {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bootstrap")
-            .field("email", &self.email)
-            .field("project", &self.project)
-            .finish_non_exhaustive()
+        f.write_str(match self {
+            Self::Given(_) => "Given",
+            Self::OneTime(_) => "OneTime",
+        })
     }
 }
 
@@ -102,6 +112,8 @@ pub struct Lifetimes {
     pub session: Duration,
     /// A signing key, before the next one takes its place.
     pub signing_key: Duration,
+    /// A one-time password.
+    pub one_time_password: Duration,
 }
 
 impl Default for Lifetimes {
@@ -112,6 +124,7 @@ impl Default for Lifetimes {
             session_idle: 30 * DAY,
             session: 90 * DAY,
             signing_key: 30 * DAY,
+            one_time_password: 7 * DAY,
         }
     }
 }

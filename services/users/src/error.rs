@@ -26,6 +26,15 @@ pub(crate) enum Error {
     /// The account may not be used.
     #[error("this account is suspended")]
     Suspended,
+    /// The password is right, and good for one thing only.
+    #[error("this password is good once: choose one of your own with ChangePassword")]
+    PasswordMustChange,
+    /// A one-time password that was not used in time.
+    #[error("this one-time password has expired; ask for another one")]
+    PasswordExpired,
+    /// A new password that is the current one.
+    #[error("the new password is the current one")]
+    PasswordUnchanged,
     /// Unknown, spent, expired, or of a session that has ended.
     #[error("the refresh token is not good, or no longer; log in again")]
     InvalidRefreshToken,
@@ -38,6 +47,9 @@ pub(crate) enum Error {
     /// There is no such project.
     #[error("project {0} does not exist")]
     ProjectNotFound(String),
+    /// A project with the id is there, and it is not the one that a repeat would make.
+    #[error("there is a project {0} already")]
+    ProjectExists(String),
     /// The project cannot be as it was given.
     #[error("{field}: {problem}")]
     InvalidProject {
@@ -73,10 +85,14 @@ impl Failure for Error {
             Self::TooManyFailures(_) => (Code::ResourceExhausted, "TOO_MANY_FAILURES"),
             Self::Busy => (Code::ResourceExhausted, "LOGINS_BUSY"),
             Self::Suspended => (Code::PermissionDenied, "ACCOUNT_SUSPENDED"),
+            Self::PasswordMustChange => (Code::FailedPrecondition, "PASSWORD_MUST_CHANGE"),
+            Self::PasswordExpired => (Code::FailedPrecondition, "PASSWORD_EXPIRED"),
+            Self::PasswordUnchanged => (Code::InvalidArgument, "PASSWORD_UNCHANGED"),
             Self::InvalidRefreshToken => (Code::Unauthenticated, "INVALID_REFRESH_TOKEN"),
             Self::NoAccount => (Code::NotFound, "NO_ACCOUNT"),
             Self::RoleAboveOwn(_) => (Code::PermissionDenied, "ROLE_ABOVE_OWN"),
             Self::ProjectNotFound(_) => (Code::NotFound, "PROJECT_NOT_FOUND"),
+            Self::ProjectExists(_) => (Code::AlreadyExists, "PROJECT_EXISTS"),
             Self::InvalidProject { .. } => (Code::InvalidArgument, "INVALID_PROJECT"),
             Self::Hashing(_) => (Code::Internal, "HASHING"),
             Self::NoThreads => (Code::Internal, "NO_THREADS"),
@@ -102,10 +118,13 @@ impl Failure for Error {
             Self::TooManyFailures(wait) => after(*wait),
             Self::Busy => after(BUSY),
             Self::RoleAboveOwn(role) => metadata("role", role),
-            Self::ProjectNotFound(id) => metadata("id", id),
+            Self::ProjectNotFound(id) | Self::ProjectExists(id) => metadata("id", id),
+            Self::PasswordUnchanged => field("new_password", "it is the current one"),
             Self::Store(error) => error.detail(),
             Self::InvalidCredentials
             | Self::Suspended
+            | Self::PasswordMustChange
+            | Self::PasswordExpired
             | Self::InvalidRefreshToken
             | Self::NoAccount
             | Self::Hashing(_)

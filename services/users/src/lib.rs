@@ -9,10 +9,12 @@ mod beginning;
 mod config;
 mod error;
 mod keys;
+mod login;
 mod login_failures;
 mod password;
 mod password_threads;
 mod project;
+mod projects;
 mod roles;
 mod rpc;
 mod session;
@@ -28,7 +30,7 @@ use ::store::{Migration, Store};
 use mesh::Mesh;
 use tradewind::users::v1::users_service_server::UsersServiceServer;
 
-pub use config::{Bootstrap, Config, Hashing, Lifetimes, Throttle};
+pub use config::{Bootstrap, Config, FirstPassword, Hashing, Lifetimes, Throttle};
 
 use crate::users::Users;
 
@@ -36,8 +38,10 @@ use crate::users::Users;
 pub const NAME: &str = "users";
 
 /// The tables, oldest first.
-pub const MIGRATIONS: &[Migration] =
-    &[Migration::new("0001_users", include_str!("../migrations/0001_users.sql"))];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration::new("0001_users", include_str!("../migrations/0001_users.sql")),
+    Migration::new("0002_first_passwords", include_str!("../migrations/0002_first_passwords.sql")),
+];
 
 /// The events that it consumes.
 pub const CONSUMES: &[&str] = &[];

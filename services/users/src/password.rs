@@ -7,6 +7,31 @@ use argon2::{Algorithm, Argon2, Params, PasswordVerifier, Version};
 use crate::config::Hashing;
 use crate::error::Error;
 
+/// What is kept of a password that takes another one's place, or the first one's.
+#[derive(Debug)]
+pub(crate) struct NewPassword {
+    /// Argon2id in PHC form.
+    pub(crate) hash: String,
+    /// Until when it is good, where it is a one-time password.
+    pub(crate) one_time_until: Option<i64>,
+}
+
+impl NewPassword {
+    /// A password that its owner has chosen.
+    pub(crate) fn chosen(hash: String) -> Self {
+        Self { hash, one_time_until: None }
+    }
+}
+
+/// A new one-time password: 100 random bits that can be read out and typed.
+pub(crate) fn one_time() -> String {
+    // Without l and o, 0 and 1, which are taken for each other.
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let letters = rand::random::<[u8; 20]>().map(|byte| LETTERS[usize::from(byte % 32)]);
+    let groups = letters.chunks(5).map(|group| group.iter().copied().map(char::from).collect());
+    groups.collect::<Vec<String>>().join("-")
+}
+
 /// Hashes passwords, with the parameters of today.
 #[derive(Debug, Clone)]
 pub(crate) struct Hasher {
@@ -86,6 +111,14 @@ impl Hasher {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_one_time_password_is_four_groups_of_five_and_never_the_same() {
+        let (one, other) = (one_time(), one_time());
+
+        assert_ne!(one, other);
+        assert_eq!(one.split('-').map(str::len).collect::<Vec<_>>(), [5; 4]);
+    }
 
     fn hasher(memory_kib: u32) -> Hasher {
         Hasher::new(&Hashing { memory_kib, passes: 1, ..Hashing::default() })

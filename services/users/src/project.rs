@@ -6,9 +6,20 @@ use crate::error::Error;
 
 /// A new project, with the settings of another.
 pub(crate) fn new(id: &str, settings: &Project) -> Result<Project, Error> {
-    let project = Project { id: id.into(), etag: String::new(), ..settings.clone() };
+    let project = Project {
+        id: id.into(),
+        etag: String::new(),
+        create_time: None,
+        update_time: None,
+        ..settings.clone()
+    };
     check(&project)?;
     Ok(project)
+}
+
+/// Whether a project that is there is the one that a repeated call asks for.
+pub(crate) fn is_repeat(there: &Project, asked: &Project) -> bool {
+    there.currency_code == asked.currency_code && there.display_name == asked.display_name
 }
 
 /// Puts a project in the place of what it was.

@@ -4,8 +4,10 @@ use crate::error::Error;
 
 /// What everyone holds who registers.
 pub(crate) const CUSTOMER: &str = "customer";
-/// What the first administrator holds.
-pub(crate) const FIRST_ADMINISTRATOR: [&str; 2] = ["admin", "merchant"];
+/// What the administrator of a new project holds.
+pub(crate) const ADMINISTRATOR: [&str; 2] = ["admin", "merchant"];
+/// What the first administrator of the mesh holds.
+pub(crate) const FIRST_ADMINISTRATOR: [&str; 3] = ["admin", "merchant", "superadmin"];
 
 /// Refuses a change of roles by someone who holds less than what is granted or taken.
 pub(crate) fn check(own: &[String], was: &[String], shall: &[String]) -> Result<(), Error> {

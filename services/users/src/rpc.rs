@@ -8,13 +8,15 @@ use serde_json::json;
 use store::List;
 use tradewind::users::v1::users_service_server::UsersService;
 use tradewind::users::v1::{
-    GetKeysRequest, GetMeRequest, GetProjectRequest, GetTrustRequest, ListUsersRequest,
-    ListUsersResponse, LogInRequest, LogOutRequest, Project, RefreshSessionRequest,
-    RegisterRequest, SetUserRolesRequest, StartGuestSessionRequest, Tokens, Trust,
-    UpdateProjectRequest, User,
+    ChangePasswordRequest, CreateProjectRequest, CreateProjectResponse, GetKeysRequest,
+    GetMeRequest, GetProjectRequest, GetTrustRequest, ListProjectsRequest, ListProjectsResponse,
+    ListUsersRequest, ListUsersResponse, LogInRequest, LogOutRequest, Project,
+    RefreshSessionRequest, RegisterRequest, SetUserRolesRequest, StartGuestSessionRequest, Tokens,
+    Trust, UpdateProjectRequest, User,
 };
 
-use crate::accounts::{Login, NewAccount};
+use crate::accounts::NewAccount;
+use crate::login::Login;
 use crate::users::Users;
 use crate::{project, roles};
 
@@ -35,14 +37,24 @@ impl UsersService for Rpc {
         let context = request.context().clone();
         let RegisterRequest { email, password, display_name } = request.into_inner();
         let roles = vec![roles::CUSTOMER.into()];
-        let account = NewAccount { email, password, display_name, roles };
-        Ok(Response::new(self.users.register(&context, account).await?))
+        let account = NewAccount { email, display_name, roles };
+        Ok(Response::new(self.users.register(&context, account, password).await?))
     }
 
     async fn log_in(&self, request: Request<LogInRequest>) -> Result<Response<Tokens>, Status> {
         let context = request.context().clone();
         let LogInRequest { email, password } = request.into_inner();
         Ok(Response::new(self.users.log_in(&context, Login { email, password }).await?))
+    }
+
+    async fn change_password(
+        &self,
+        request: Request<ChangePasswordRequest>,
+    ) -> Result<Response<Tokens>, Status> {
+        let context = request.context().clone();
+        let ChangePasswordRequest { email, current_password, new_password } = request.into_inner();
+        let login = Login { email, password: current_password };
+        Ok(Response::new(self.users.change_password(&context, login, new_password).await?))
     }
 
     async fn start_guest_session(
@@ -90,6 +102,25 @@ impl UsersService for Rpc {
         let context = request.context().clone();
         let SetUserRolesRequest { id, roles } = request.into_inner();
         Ok(Response::new(self.users.set_roles(&context, &id, roles).await?))
+    }
+
+    async fn create_project(
+        &self,
+        request: Request<CreateProjectRequest>,
+    ) -> Result<Response<CreateProjectResponse>, Status> {
+        let context = request.context().clone();
+        let CreateProjectRequest { project_id, project, admin_email } = request.into_inner();
+        let project = project.unwrap_or_default();
+        let made = self.users.create_project(&context, &project_id, &project, &admin_email).await?;
+        Ok(Response::new(made))
+    }
+
+    async fn list_projects(
+        &self,
+        request: Request<ListProjectsRequest>,
+    ) -> Result<Response<ListProjectsResponse>, Status> {
+        let context = request.context().clone();
+        Ok(Response::new(self.users.list_projects(&context, request.into_inner()).await?))
     }
 
     async fn get_project(

@@ -1,30 +1,36 @@
 //! The SQL of users that resources do not give.
 //!
-//! Statements of one project compare it with `$1`. Three kinds reach over all projects, by design:
-//! signing keys have no project, ended sessions are told to processes that serve them all, and
-//! sweeps remove what has expired anywhere.
+//! Statements of one project compare it with `$1`. Four kinds reach over all projects, by design:
+//! signing keys have no project, ended sessions are told to processes that serve them all, sweeps
+//! remove what has expired anywhere, and who manages the mesh sees its projects.
 
+use contract::Resource;
 use store::{Error, Reader, Row, Tx};
-use tradewind::users::v1::{Key, User};
+use tradewind::users::v1::{Key, Project};
 
 use crate::login_failures::Count;
+use crate::password::NewPassword;
 
 /// The generation of the first signing key.
 pub(crate) const FIRST_GENERATION: i64 = 1;
 
-/// The account with an address.
-pub(crate) async fn user_by_email(reader: &Reader, email: &str) -> Result<Option<User>, Error> {
-    reader.select("email = $2").bind(email).fetch_optional().await
+/// What is kept of an account's password.
+#[derive(Debug)]
+pub(crate) struct Credential {
+    /// Whose it is.
+    pub(crate) user_id: String,
+    /// Argon2id in PHC form.
+    pub(crate) hash: String,
+    /// Until when it is good, where it is a one-time password.
+    pub(crate) one_time_until: Option<i64>,
 }
 
 /// Who has an address, and what is kept of their password.
-pub(crate) async fn credential(
-    reader: &Reader,
-    email: &str,
-) -> Result<Option<(String, String)>, Error> {
+pub(crate) async fn credential(reader: &Reader, email: &str) -> Result<Option<Credential>, Error> {
     let row = reader
         .query(
-            "SELECT credentials.user_id AS user_id, credentials.password_hash AS password_hash \
+            "SELECT credentials.user_id AS user_id, credentials.password_hash AS password_hash, \
+             credentials.one_time_expire_time AS one_time_expire_time \
              FROM users JOIN credentials ON credentials.project = users.project \
              AND credentials.user_id = users.id \
              WHERE users.project = $1 AND users.email = $2",
@@ -32,47 +38,81 @@ pub(crate) async fn credential(
         .bind(email)
         .fetch_optional()
         .await?;
-    row.map(|row| Ok((row.get("user_id")?, row.get("password_hash")?))).transpose()
+    row.map(|row| {
+        Ok(Credential {
+            user_id: row.get("user_id")?,
+            hash: row.get("password_hash")?,
+            one_time_until: row.get("one_time_expire_time")?,
+        })
+    })
+    .transpose()
 }
 
 /// Keeps what is kept of a new account's password.
 pub(crate) async fn keep_password(
     tx: &mut Tx,
     user_id: &str,
-    hash: &str,
+    password: &NewPassword,
     now: i64,
 ) -> Result<(), Error> {
     tx.query(
-        "INSERT INTO credentials (project, user_id, password_hash, update_time) \
-         VALUES ($1, $2, $3, $4)",
+        "INSERT INTO credentials \
+         (project, user_id, password_hash, one_time_expire_time, update_time) \
+         VALUES ($1, $2, $3, $4, $5)",
     )
     .bind(user_id)
-    .bind(hash)
+    .bind(password.hash.as_str())
+    .bind(password.one_time_until)
     .bind(now)
     .execute()
     .await
     .map(|_| ())
 }
 
-/// Puts a hash in the place of another one of the same password, unless the password has changed.
-pub(crate) async fn renew_password(
+/// Puts a password in the place of another one, unless that one has changed; whether it did.
+pub(crate) async fn change_password(
     tx: &mut Tx,
     user_id: &str,
     was: &str,
-    renewed: &str,
+    shall: &NewPassword,
     now: i64,
-) -> Result<(), Error> {
-    tx.query(
-        "UPDATE credentials SET password_hash = $4, update_time = $5 \
-         WHERE project = $1 AND user_id = $2 AND password_hash = $3",
-    )
-    .bind(user_id)
-    .bind(was)
-    .bind(renewed)
-    .bind(now)
-    .execute()
-    .await
-    .map(|_| ())
+) -> Result<bool, Error> {
+    let changed = tx
+        .query(
+            "UPDATE credentials \
+             SET password_hash = $4, one_time_expire_time = $5, update_time = $6 \
+             WHERE project = $1 AND user_id = $2 AND password_hash = $3",
+        )
+        .bind(user_id)
+        .bind(was)
+        .bind(shall.hash.as_str())
+        .bind(shall.one_time_until)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(changed == 1)
+}
+
+/// Puts a one-time password in the place of one that was not used; whether there was such a one.
+pub(crate) async fn renew_one_time(
+    tx: &mut Tx,
+    user_id: &str,
+    shall: &NewPassword,
+    now: i64,
+) -> Result<bool, Error> {
+    let renewed = tx
+        .query(
+            "UPDATE credentials \
+             SET password_hash = $3, one_time_expire_time = $4, update_time = $5 \
+             WHERE project = $1 AND user_id = $2 AND one_time_expire_time IS NOT NULL",
+        )
+        .bind(user_id)
+        .bind(shall.hash.as_str())
+        .bind(shall.one_time_until)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(renewed == 1)
 }
 
 /// The failures of a subject, held against other writers even when there were none.
@@ -215,6 +255,19 @@ pub(crate) async fn ended_sessions(reader: &Reader, after: i64) -> Result<Vec<St
         .fetch_all()
         .await?;
     rows.iter().map(|row| row.get("id")).collect()
+}
+
+/// The projects of the mesh whose ids come after one, by id.
+pub(crate) async fn projects(
+    reader: &Reader,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<Project>, Error> {
+    let columns: Vec<_> = Project::COLUMNS.iter().map(|column| column.name).collect();
+    let sql =
+        format!("SELECT {} FROM projects WHERE id > $1 ORDER BY id LIMIT $2", columns.join(", "));
+    let rows = reader.unscoped(sql).bind(after).bind(limit).fetch_all().await?;
+    rows.iter().map(Row::resource).collect()
 }
 
 /// A signing key as it is kept.

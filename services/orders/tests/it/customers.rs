@@ -107,6 +107,9 @@ users! {
     start_guest_session(StartGuestSessionRequest) -> users::Tokens;
     refresh_session(RefreshSessionRequest) -> users::Tokens;
     log_out(LogOutRequest) -> ();
+    change_password(ChangePasswordRequest) -> users::Tokens;
+    create_project(CreateProjectRequest) -> users::CreateProjectResponse;
+    list_projects(ListProjectsRequest) -> users::ListProjectsResponse;
     list_users(ListUsersRequest) -> users::ListUsersResponse;
     set_user_roles(SetUserRolesRequest) -> User;
     update_project(UpdateProjectRequest) -> Project;

@@ -13,7 +13,7 @@ use tradewind::users::v1::{
     GetMeRequest, GetTrustRequest, LogInRequest, RefreshSessionRequest, RegisterRequest, Tokens,
     User,
 };
-use users::{Bootstrap, Config, Hashing};
+use users::{Bootstrap, Config, FirstPassword, Hashing};
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
 pub(crate) const ADMIN: &str = "admin@example.com";
@@ -24,7 +24,7 @@ pub(crate) fn config() -> Config {
     Config {
         bootstrap: Some(Bootstrap {
             email: ADMIN.into(),
-            password: PASSWORD.into(),
+            password: FirstPassword::Given(PASSWORD.into()),
             project: "default".into(),
         }),
         hashing: Hashing { memory_kib: 8, passes: 1, lanes: 1, threads: 2, queue: 64 },

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod desk;
+mod first_passwords;
 mod journey;
 mod keys;
+mod mesh_projects;
 mod passwords;
 mod projects;
 mod races;

@@ -87,7 +87,7 @@ async fn replicas_that_start_at_once_make_one_administrator_and_one_key() {
         assert_eq!(kids.len(), 1, "{engine:?}");
         for replica in &replicas {
             let user = me(&replica.mesh, &tokens.get_ref().access_token).await.unwrap();
-            assert_eq!(user.roles, ["admin", "merchant"], "{engine:?}");
+            assert_eq!(user.roles, ["admin", "merchant", "superadmin"], "{engine:?}");
         }
     }
 }

@@ -48,6 +48,9 @@ async fn nobody_grants_or_takes_a_role_above_their_own() {
         let h = start(engine).await;
         let admin = log_in(&h, ADMIN, PASSWORD).await.unwrap().access_token;
         let ada = register(&h, "ada@example.com").await;
+        let eve = register(&h, "eve@example.com").await;
+        set_roles(&h, &admin, &eve.subject, &["admin"]).await.unwrap();
+        let admin = log_in(&h, "eve@example.com", PASSWORD).await.unwrap().access_token;
         let above = refused(Code::PermissionDenied, "ROLE_ABOVE_OWN");
 
         let granted = set_roles(&h, &admin, &ada.subject, &["superadmin"]).await;

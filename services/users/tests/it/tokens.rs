@@ -5,7 +5,7 @@ use mesh::Code;
 use mesh::identity::{Claims, TokenKind};
 use mesh::signing::SigningKey;
 use tradewind::users::v1::{GetMeRequest, RefreshSessionRequest, RegisterRequest};
-use users::{Bootstrap, Config};
+use users::{Bootstrap, Config, FirstPassword};
 
 use crate::desk::{
     MINUTE, PASSWORD, bearing, config, in_project, me, open, refresh, refusal, refused, register,
@@ -77,7 +77,7 @@ async fn a_token_reaches_nothing_of_another_project() {
     for engine in Engine::ALL {
         let other = Bootstrap {
             email: "boss@example.com".into(),
-            password: PASSWORD.into(),
+            password: FirstPassword::Given(PASSWORD.into()),
             project: "other".into(),
         };
         let h = start_with(engine, Config { bootstrap: Some(other), ..config() }).await;

@@ -1,0 +1,208 @@
+//! A mesh as a program knows it: where it is, who speaks, until when.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh::policy::{Policies, PolicyError};
+use mesh::{Channel, Clock, Context, HasContext, Ids};
+use tokio::time::Instant;
+use tonic::transport::Endpoint;
+use tower::util::BoxCloneSyncService;
+use tracing::Span;
+
+use tradewind::cart::v1::cart_service_client::CartServiceClient;
+use tradewind::catalog::v1::catalog_service_client::CatalogServiceClient;
+use tradewind::catalog::v1::stock_service_client::StockServiceClient;
+use tradewind::ledger::v1::ledger_service_client::LedgerServiceClient;
+use tradewind::notifications::v1::notifications_service_client::NotificationsServiceClient;
+use tradewind::orders::v1::orders_service_client::OrdersServiceClient;
+use tradewind::payments::v1::payments_service_client::PaymentsServiceClient;
+use tradewind::users::v1::users_service_client::UsersServiceClient;
+
+use crate::attempt;
+use crate::budget::Budget;
+use crate::call::Calls;
+use crate::retry::Retry;
+use crate::session::TokenSource;
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How often a peer that says nothing is asked whether it is there, and how long it may take to say so.
+const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
+
+/// A mesh that cannot be called.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Not an address.
+    #[error("`{0}` is not like http://127.0.0.1:8080")]
+    Address(String, #[source] tonic::transport::Error),
+    /// Nothing answers there.
+    #[error("there is no mesh at {0}")]
+    Unreachable(String, #[source] tonic::transport::Error),
+    /// The contracts that this program was built with.
+    #[error(transparent)]
+    Contracts(#[from] PolicyError),
+}
+
+/// A mesh to call. Cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    pub(crate) transport: Channel,
+    pub(crate) policies: Arc<Policies>,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) ids: Ids,
+    pub(crate) clock: Clock,
+    pub(crate) retry: Retry,
+    pub(crate) tokens: Option<Arc<dyn TokenSource>>,
+    pub(crate) publishable_key: Option<Arc<str>>,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) parent: Option<Span>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client")
+            .field("signed_in", &self.tokens.is_some())
+            .field("publishable_key", &self.publishable_key)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A mesh at the address of its gateway or of a service, once it has answered; for nobody, in the default project.
+    pub async fn connect(url: &str) -> Result<Self, ConnectError> {
+        let endpoint = Endpoint::from_shared(url.to_owned())
+            .map_err(|source| ConnectError::Address(url.to_owned(), source))?
+            .connect_timeout(CONNECT)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(PING.0)
+            .keep_alive_timeout(PING.1);
+        let channel = endpoint
+            .connect()
+            .await
+            .map_err(|source| ConnectError::Unreachable(url.to_owned(), source))?;
+        Ok(Self::over(attempt::transport(channel))?)
+    }
+
+    /// A mesh by a channel that is there already, such as one of this process.
+    pub fn over(transport: Channel) -> Result<Self, PolicyError> {
+        let clock = Clock::system();
+        Ok(Self {
+            transport,
+            policies: Arc::new(Policies::read(&[contract::DESCRIPTORS, tradewind::DESCRIPTORS])?),
+            budget: Arc::default(),
+            ids: Ids::new(clock.clone()),
+            clock,
+            retry: Retry::default(),
+            tokens: None,
+            publishable_key: None,
+            deadline: None,
+            parent: None,
+        })
+    }
+
+    /// The same mesh, for whom these tokens show.
+    #[must_use]
+    pub fn signed_in(&self, tokens: Arc<dyn TokenSource>) -> Self {
+        Self { tokens: Some(tokens), ..self.clone() }
+    }
+
+    /// The same mesh, for nobody.
+    #[must_use]
+    pub fn signed_out(&self) -> Self {
+        Self { tokens: None, ..self.clone() }
+    }
+
+    /// The same mesh, in the project that a call without a token is in.
+    #[must_use]
+    pub fn in_project(&self, project: &str) -> Self {
+        let key = mesh::identity::publishable_key(project);
+        Self { publishable_key: Some(key.into()), ..self.clone() }
+    }
+
+    /// The same mesh, all of whose calls end by then: what a service does with its own caller's deadline.
+    #[must_use]
+    pub fn until(&self, deadline: Instant) -> Self {
+        let deadline = self.deadline.map_or(deadline, |own| own.min(deadline));
+        Self { deadline: Some(deadline), ..self.clone() }
+    }
+
+    /// The same mesh, called while a service answers a request or does a task: within its deadline and
+    /// in its trace, as whoever this client is signed in for.
+    #[must_use]
+    pub fn of(&self, from: &impl HasContext) -> Self {
+        let Context { deadline, span, .. } = from.context();
+        let within = deadline.map_or_else(|| self.clone(), |deadline| self.until(deadline));
+        Self { parent: Some(span.clone()), ..within }
+    }
+
+    /// The same mesh, whose calls are tried again in this way.
+    #[must_use]
+    pub fn retrying(&self, retry: Retry) -> Self {
+        Self { retry, ..self.clone() }
+    }
+
+    /// What any generated client is made of.
+    #[must_use]
+    pub fn channel(&self) -> Channel {
+        BoxCloneSyncService::new(Calls { client: self.clone() })
+    }
+}
+
+/// A typed client for each service of the contracts.
+macro_rules! services {
+    ($($(#[$doc:meta])* $name:ident: $client:ident = $contract:literal),* $(,)?) => {
+        impl Client {
+            $(
+                $(#[$doc])*
+                #[must_use]
+                pub fn $name(&self) -> $client<Channel> {
+                    $client::new(self.channel())
+                }
+            )*
+        }
+
+        #[cfg(test)]
+        const TYPED: &[&str] = &[$($contract),*];
+    };
+}
+
+services! {
+    /// Accounts, sessions and projects.
+    users: UsersServiceClient = "tradewind.users.v1.UsersService",
+    /// Products and their search.
+    catalog: CatalogServiceClient = "tradewind.catalog.v1.CatalogService",
+    /// What is on hand, and what is promised.
+    stock: StockServiceClient = "tradewind.catalog.v1.StockService",
+    /// The cart of the caller.
+    cart: CartServiceClient = "tradewind.cart.v1.CartService",
+    /// Orders, from placement to delivery.
+    orders: OrdersServiceClient = "tradewind.orders.v1.OrdersService",
+    /// Payments and their attempts.
+    payments: PaymentsServiceClient = "tradewind.payments.v1.PaymentsService",
+    /// The book in which all money is.
+    ledger: LedgerServiceClient = "tradewind.ledger.v1.LedgerService",
+    /// Mail, and what happens as it happens.
+    notifications: NotificationsServiceClient = "tradewind.notifications.v1.NotificationsService",
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_service_of_the_contracts_has_a_typed_client() {
+        let policies = Policies::read(&[contract::DESCRIPTORS, tradewind::DESCRIPTORS]).unwrap();
+
+        let contracts: BTreeSet<_> = policies
+            .methods()
+            .map(|method| method.service.as_str())
+            // What processes of a mesh tell each other is no program's to call.
+            .filter(|service| service.starts_with("tradewind.") && !service.contains(".mesh."))
+            .collect();
+
+        assert_eq!(contracts, TYPED.iter().copied().collect());
+    }
+}
