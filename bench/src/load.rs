@@ -39,43 +39,50 @@ pub(crate) struct Measured {
 
 /// Runs the callers, each on a task of its own, for a window.
 pub(crate) async fn closed_loop(callers: Vec<Caller>, window: Window) -> Result<Measured> {
-    let start = Instant::now() + window.warm_up;
+    let began = Instant::now();
+    let start = began + window.warm_up;
     let end = start + window.measured;
     let mut tasks = JoinSet::new();
     for caller in callers {
-        tasks.spawn(call_until(caller, start, end));
+        tasks.spawn(call_until(caller, end));
     }
-    let (mut took, mut all) = (Vec::new(), 0);
+    let mut calls = Vec::new();
     while let Some(ended) = tasks.join_next().await {
-        let (counted, made) = ended.context("a caller broke")??;
-        took.extend(counted);
-        all += made;
+        calls.extend(ended.context("a caller broke")??);
     }
-    ensure!(!took.is_empty(), "no call ended within {:?}: measure longer", window.measured);
+    let all = calls.len();
+    let within = |call: &Call| call.ended >= start && call.ended < end;
+    let mut took: Vec<_> = calls.iter().filter(|call| within(call)).map(|it| it.took).collect();
+    let mut seconds = window.measured.as_secs_f64();
+    if took.is_empty() {
+        // Calls that take longer than the window are counted over all the time that they took.
+        took = calls.iter().map(|call| call.took).collect();
+        seconds = began.elapsed().as_secs_f64();
+    }
+    ensure!(!took.is_empty(), "no call was made");
     took.sort_unstable();
     let at = |share: usize| took[(took.len() * share / 100).min(took.len() - 1)];
     #[expect(clippy::cast_precision_loss, reason = "calls of one window are far below 2^52")]
-    let rate = took.len() as f64 / window.measured.as_secs_f64();
+    let rate = took.len() as f64 / seconds;
     Ok(Measured { rate, all, median: at(50), p99: at(99) })
 }
 
-/// How long each counted call took, and how many were made in all.
-async fn call_until(
-    mut caller: Caller,
-    start: Instant,
-    end: Instant,
-) -> Result<(Vec<Duration>, usize)> {
-    let (mut took, mut made) = (Vec::new(), 0);
+/// One call that succeeded.
+struct Call {
+    ended: Instant,
+    took: Duration,
+}
+
+/// Makes calls until none may begin any more; the last one is waited for.
+async fn call_until(mut caller: Caller, end: Instant) -> Result<Vec<Call>> {
+    let mut calls = Vec::new();
     loop {
         let began = Instant::now();
         if began >= end {
-            return Ok((took, made));
+            return Ok(calls);
         }
         caller().await?;
-        made += 1;
         let ended = Instant::now();
-        if ended >= start && ended < end {
-            took.push(ended - began);
-        }
+        calls.push(Call { ended, took: ended - began });
     }
 }

@@ -153,7 +153,7 @@ impl Shop {
 pub(crate) async fn touch(
     catalog: &mut CatalogServiceClient<Channel>,
     product: &Product,
-    number: u64,
+    number: usize,
 ) -> Result<()> {
     let vendor = format!("Harbour & Pine {number}");
     let product = Some(Product { vendor, etag: String::new(), ..product.clone() });

@@ -62,16 +62,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     })?;
     let window = Duration::from_secs_f64(arguments.seconds);
     let near = Near::start()?;
-    for _ in 0..arguments.rounds {
-        let bare = NotificationsServiceServer::new(Answers);
-        let bare = micros(window, || ask(bare.clone())).await?;
-        let between = near.between_services();
-        let between = micros(window, || ask(between.clone())).await?;
-        let edge = near.at_the_edge()?;
-        let edge = micros(window, || ask(edge.clone())).await?;
-        crate::say(&format!("{bare} {between} {edge}"));
-    }
-    near.stop.cancel();
+    // On a worker, as calls are made in a server: from outside, each would have to wake one first.
+    tokio::spawn(async move { near.rounds(arguments.rounds, window).await }).await??;
     // It blocks while it sends what is left.
     tokio::task::spawn_blocking(move || drop(telemetry)).await?;
     Ok(())
@@ -156,6 +148,21 @@ impl Near {
         let service = mesh::Service::new(SERVICE).answer(answers);
         mesh.run(vec![service], &stop, &TaskTracker::new())?;
         Ok(Self { mesh, token, stop })
+    }
+
+    /// Measures each way in turn, again and again.
+    async fn rounds(self, rounds: usize, window: Duration) -> Result<()> {
+        for _ in 0..rounds {
+            let bare = NotificationsServiceServer::new(Answers);
+            let bare = micros(window, || ask(bare.clone())).await?;
+            let between = self.between_services();
+            let between = micros(window, || ask(between.clone())).await?;
+            let edge = self.at_the_edge()?;
+            let edge = micros(window, || ask(edge.clone())).await?;
+            crate::say(&format!("{bare} {between} {edge}"));
+        }
+        self.stop.cancel();
+        Ok(())
     }
 
     /// As the gateway calls for someone signed in: the token is checked, and the call counted.

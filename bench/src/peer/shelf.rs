@@ -22,8 +22,8 @@ struct Product {
     description: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     vendor: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    product_type: Option<String>,
+    #[serde(rename = "productType", skip_serializing_if = "Option::is_none")]
+    kind: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tags: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
