@@ -55,7 +55,8 @@ struct Idle {
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(crate) connection: AnyConnection,
-    schema: &'static str,
+    /// Where it finds tables; empty when that is not known.
+    pub(crate) schema: &'static str,
     // Dropped last: the budget counts a connection until it is idle or closed.
     _permit: OwnedSemaphorePermit,
 }
@@ -84,7 +85,7 @@ impl Pool {
         self.dial.engine
     }
 
-    /// A connection that finds tables in the schema, when the budget has room before the deadline.
+    /// A connection, of the same schema if there is one, when the budget has room before the deadline.
     pub(crate) async fn take(
         &self,
         schema: &'static str,
@@ -102,9 +103,7 @@ impl Pool {
             Some(idle) => (idle.connection, idle.schema),
             None => (timeout_at(deadline, self.connect()).await.map_err(|_| Error::Busy)??, ""),
         };
-        let mut held = Held { connection, schema: found, _permit: permit };
-        self.enter(&mut held, schema).await?;
-        Ok(held)
+        Ok(Held { connection, schema: found, _permit: permit })
     }
 
     /// An idle connection, of the same schema if there is one; none while the budget allows a new one.
@@ -136,19 +135,6 @@ impl Pool {
             options.disable_statement_logging().connect().await.map_err(Error::Unavailable)?;
         connection.execute(sqlx::raw_sql(self.dial.setup)).await.map_err(Error::Unavailable)?;
         Ok(connection)
-    }
-
-    async fn enter(&self, held: &mut Held, schema: &'static str) -> Result<(), Error> {
-        if held.schema == schema {
-            return Ok(());
-        }
-        if self.dial.engine == Engine::Postgres {
-            let set = sqlx::AssertSqlSafe(format!("SET search_path TO \"{schema}\""));
-            let set = held.connection.execute(sqlx::raw_sql(set)).await;
-            set.map_err(Error::Unavailable)?;
-        }
-        held.schema = schema;
-        Ok(())
     }
 
     /// Takes back a connection that nothing is open on.
