@@ -42,7 +42,10 @@ const BEHIND: [(&str, &[&str]); 6] = [
             "tests/*",
         ],
     ),
-    ("hyper", &["mesh", "mesh/testing", "services/gateway", "clients/*", "node", "bench", "tests/*"]),
+    (
+        "hyper",
+        &["mesh", "mesh/testing", "services/gateway", "clients/*", "node", "bench", "tests/*"],
+    ),
     ("sqlx", &["store", "store/testing", "bench", "tests/*"]),
     (
         "tonic",
