@@ -1,6 +1,6 @@
 # The front door: `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run test format install
+.PHONY: help run test bench format install
 
 # Every service in one process, its data in ./data, the sample shop in it.
 SERVE = cargo run -- serve --data ./data --demo-shop
@@ -14,6 +14,14 @@ run: ## Build and serve the sample shop on 127.0.0.1:8080
 
 test: ## Check everything that must hold before a change lands
 	@scripts/test.sh
+
+# ONLY=near,order measures some rows, ROUNDS and SECONDS how often and how long, LARGE how many products.
+bench: ## Measure beside peers, in one run, and print the table of docs/performance.md
+	@scripts/install.sh bench
+	cargo build --release -p node -p bench -p store-testing
+	target/release/store-testing --durable target/release/bench run $(BENCH)
+
+BENCH = $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(LARGE),--large $(LARGE))
 
 format: ## Format the code and the contracts
 	@scripts/install.sh test

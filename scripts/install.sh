@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs by name what is missing to run, or to test, and says what it cannot install.
-# Usage: scripts/install.sh run|test
+# Usage: scripts/install.sh run|test|bench
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -95,9 +95,9 @@ install_grpcurl() {
 }
 
 case "${1:-}" in
-  run | test) ;;
+  run | test | bench) ;;
   *)
-    echo "usage: $0 run|test" >&2
+    echo "usage: $0 run|test|bench" >&2
     exit 2
     ;;
 esac
@@ -109,9 +109,15 @@ need protoc protobuf-compiler
 # What protoc imports stands beside it; its package only recommends the one that brings it.
 protoc=$(command -v protoc || echo /usr/bin/protoc)
 need_file "${protoc%/bin/protoc}/include/google/protobuf/descriptor.proto" libprotobuf-dev
-if [ "$1" = test ]; then
+if [ "$1" != run ]; then
+  # Debian's package of the server brings pgbench with it.
   need_file '/usr/lib/postgresql/*/bin/initdb' postgresql
   need git git
+fi
+if [ "$1" = bench ]; then
+  need strace strace
+fi
+if [ "$1" = test ]; then
   need node nodejs
   need npm npm
   need chromium chromium

@@ -37,6 +37,8 @@ pub(crate) struct Connection {
     pool: Pool,
     service: &'static str,
     counts: Arc<Counts>,
+    /// A statement failed.
+    failed: bool,
 }
 
 impl Connection {
@@ -53,6 +55,7 @@ impl Connection {
             pool: pool.clone(),
             service,
             counts: Arc::clone(counts),
+            failed: false,
         })
     }
 
@@ -69,20 +72,62 @@ impl Connection {
             Engine::Sqlite => "BEGIN IMMEDIATE",
             Engine::Postgres => "BEGIN",
         };
-        self.raw(begin.into()).await
+        // In one round trip; a rollback takes the path back, so that it is sure at the commit only.
+        let path = self.search_path()?.map(|set| format!("{set}; ")).unwrap_or_default();
+        self.raw(format!("{path}{begin}")).await
     }
 
     /// Commits what an RPC or a task did; the method says which.
     pub(crate) async fn commit(&mut self, method: &str) -> Result<(), Error> {
         self.raw("COMMIT".into()).await?;
         self.state = State::Settled;
+        // PostgreSQL ends a transaction in which a statement failed with a rollback, without a word.
+        if !self.failed {
+            self.finds_tables();
+        }
         self.counts.commits.fetch_add(1, Ordering::Relaxed);
         self.counts.metrics.committed(self.service, method);
         Ok(())
     }
 
+    /// What a connection is told before it finds the tables of this service, where it last served
+    /// another. Until that has surely happened, it is not known what it finds.
+    fn search_path(&mut self) -> Result<Option<String>, Error> {
+        let (engine, service) = (self.engine(), self.service);
+        let held = self.held.as_mut().ok_or(Error::Ended)?;
+        if held.schema == service {
+            return Ok(None);
+        }
+        if engine == Engine::Sqlite {
+            held.schema = service;
+            return Ok(None);
+        }
+        held.schema = "";
+        Ok(Some(format!("SET search_path TO \"{service}\"")))
+    }
+
+    fn finds_tables(&mut self) {
+        if let Some(held) = &mut self.held {
+            held.schema = self.service;
+        }
+    }
+
+    /// Outside of a transaction, the path is set by a statement of its own.
+    async fn find_tables(&mut self) -> Result<(), Error> {
+        if self.state != State::Settled {
+            return Ok(());
+        }
+        let Some(set) = self.search_path()? else { return Ok(()) };
+        self.state = State::Open(Unsettled::Statement);
+        let result = self.connection()?.execute(sqlx::raw_sql(AssertSqlSafe(set))).await;
+        self.leave(State::Settled, result)?;
+        self.finds_tables();
+        Ok(())
+    }
+
     /// Runs statements that are not prepared and bind nothing.
     pub(crate) async fn raw(&mut self, sql: String) -> Result<(), Error> {
+        self.find_tables().await?;
         let before = self.enter();
         let connection = self.connection()?;
         let result = connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await;
@@ -91,6 +136,7 @@ impl Connection {
 
     pub(crate) async fn execute(&mut self, statement: Statement) -> Result<u64, Error> {
         let (sql, arguments, persistent) = self.prepare(statement)?;
+        self.find_tables().await?;
         let before = self.enter();
         let query = sqlx::query_with(sql, arguments).persistent(persistent);
         let result = query.execute(self.connection()?).await;
@@ -99,6 +145,7 @@ impl Connection {
 
     pub(crate) async fn fetch(&mut self, statement: Statement) -> Result<Vec<AnyRow>, Error> {
         let (sql, arguments, persistent) = self.prepare(statement)?;
+        self.find_tables().await?;
         let before = self.enter();
         let query = sqlx::query_with(sql, arguments).persistent(persistent);
         let result = query.fetch_all(self.connection()?).await;
@@ -143,6 +190,7 @@ impl Connection {
                 Ok(value)
             }
             Err(error) => {
+                self.failed = true;
                 let broken = crate::error::is_connection_lost(&error);
                 self.state = if broken { State::Broken } else { before };
                 Err(Error::from(error))

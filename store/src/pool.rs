@@ -58,7 +58,8 @@ struct Idle {
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(crate) connection: AnyConnection,
-    schema: &'static str,
+    /// Where it finds tables; empty when that is not known.
+    pub(crate) schema: &'static str,
     plans: Plans,
     // Dropped last: the budget counts a connection until it is idle or closed.
     _permit: OwnedSemaphorePermit,
@@ -101,7 +102,7 @@ impl Pool {
         self.dial.engine
     }
 
-    /// A connection that finds tables in the schema, when the budget has room before the deadline.
+    /// A connection, of the same schema if there is one, when the budget has room before the deadline.
     pub(crate) async fn take(
         &self,
         schema: &'static str,
@@ -122,7 +123,6 @@ impl Pool {
             (made, "", Plans::new())
         };
         let mut held = Held { connection, schema: found, plans, _permit: permit };
-        self.enter(&mut held, schema).await?;
         self.plan_anew(&mut held).await?;
         Ok(held)
     }
@@ -156,19 +156,6 @@ impl Pool {
             options.disable_statement_logging().connect().await.map_err(Error::Unavailable)?;
         connection.execute(sqlx::raw_sql(self.dial.setup)).await.map_err(Error::Unavailable)?;
         Ok(connection)
-    }
-
-    async fn enter(&self, held: &mut Held, schema: &'static str) -> Result<(), Error> {
-        if held.schema == schema {
-            return Ok(());
-        }
-        if self.dial.engine == Engine::Postgres {
-            let set = sqlx::AssertSqlSafe(format!("SET search_path TO \"{schema}\""));
-            let set = held.connection.execute(sqlx::raw_sql(set)).await;
-            set.map_err(Error::Unavailable)?;
-        }
-        held.schema = schema;
-        Ok(())
     }
 
     /// Has prepared statements planned anew from time to time. PostgreSQL would keep a plan from when a

@@ -9,7 +9,7 @@ use crate::hold;
 use crate::source::root;
 
 /// What the crate at a place may depend on in this workspace; `*` is any folder there, `.` the contracts.
-const MAY_KNOW: [(&str, &[&str]); 11] = [
+const MAY_KNOW: [(&str, &[&str]); 12] = [
     (".", &["contract", "contract/build"]),
     ("contract", &["contract/build"]),
     ("contract/build", &[]),
@@ -20,6 +20,7 @@ const MAY_KNOW: [(&str, &[&str]); 11] = [
     ("services/*", &[".", "contract", "mesh", "store"]),
     ("clients/*", &[".", "contract", "mesh"]),
     ("node", &["*", "*/*"]),
+    ("bench", &[".", "contract", "mesh", "store/testing"]),
     ("tests/*", &["*", "*/*"]),
 ];
 
@@ -30,10 +31,22 @@ const TESTS_MAY_KNOW: [&str; 3] = ["mesh/testing", "store/testing", "tests/harne
 const BEHIND: [(&str, &[&str]); 6] = [
     (
         "http",
-        &["contract", "mesh", "mesh/testing", "services/gateway", "clients/*", "node", "tests/*"],
+        &[
+            "contract",
+            "mesh",
+            "mesh/testing",
+            "services/gateway",
+            "clients/*",
+            "node",
+            "bench",
+            "tests/*",
+        ],
     ),
-    ("hyper", &["mesh", "mesh/testing", "services/gateway", "clients/*", "node", "tests/*"]),
-    ("sqlx", &["store", "store/testing", "tests/*"]),
+    (
+        "hyper",
+        &["mesh", "mesh/testing", "services/gateway", "clients/*", "node", "bench", "tests/*"],
+    ),
+    ("sqlx", &["store", "store/testing", "bench", "tests/*"]),
     (
         "tonic",
         &[
@@ -46,6 +59,7 @@ const BEHIND: [(&str, &[&str]); 6] = [
             "services/gateway",
             "clients/*",
             "node",
+            "bench",
             "tests/*",
         ],
     ),
@@ -59,10 +73,11 @@ const BEHIND: [(&str, &[&str]); 6] = [
             "services/gateway",
             "clients/*",
             "node",
+            "bench",
             "tests/*",
         ],
     ),
-    ("axum", &["services/gateway", "node", "tests/*"]),
+    ("axum", &["services/gateway", "node", "bench", "tests/*"]),
 ];
 
 /// A crate of this workspace.
