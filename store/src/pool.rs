@@ -10,12 +10,14 @@ use sqlx::any::AnyConnectOptions;
 use sqlx::{AnyConnection, ConnectOptions, Connection, Executor};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::error::Error;
 
 /// How long a rollback may take before its connection is closed instead.
 const SETTLE_WITHIN: Duration = Duration::from_secs(5);
+/// How long a connection waits before it asks again for a file that another has for itself.
+const LOCKED_PAUSE: Duration = Duration::from_millis(5);
 /// A connection that has been idle for longer is asked whether it still lives.
 const PING_AFTER: Duration = Duration::from_secs(30);
 /// How long a new connection keeps the plans of its statements, and how long an old one does.
@@ -154,7 +156,13 @@ impl Pool {
         let options: AnyConnectOptions = self.dial.url.parse().map_err(|_| Error::DatabaseUrl)?;
         let mut connection =
             options.disable_statement_logging().connect().await.map_err(Error::Unavailable)?;
-        connection.execute(sqlx::raw_sql(self.dial.setup)).await.map_err(Error::Unavailable)?;
+        // Who first turns a new file to WAL wants it alone, and SQLite does not wait for that.
+        while let Err(error) = connection.execute(sqlx::raw_sql(self.dial.setup)).await {
+            if !is_locked(&error) {
+                return Err(Error::Unavailable(error));
+            }
+            sleep(LOCKED_PAUSE).await;
+        }
         Ok(connection)
     }
 
@@ -198,6 +206,12 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
         drop(held);
     }
+}
+
+/// Whether another has a SQLite file for itself (SQLITE_BUSY).
+fn is_locked(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.as_deref() == Some("5")
 }
 
 async fn end(connection: &mut AnyConnection, unsettled: Unsettled) -> Result<(), sqlx::Error> {

@@ -5,15 +5,13 @@ use std::path::Path;
 use store_testing::Engine;
 use tokio::process::Command;
 
+use crate::customer::MERCHANT;
 use crate::world::{Shape, World};
 
 async fn tradewind(arguments: &[&str]) -> (bool, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tradewind"));
     command.args(arguments);
-    command.envs([
-        ("TRADEWIND_EMAIL", "admin@example.com"),
-        ("TRADEWIND_PASSWORD", "let me try this"),
-    ]);
+    command.envs(MERCHANT);
     let run = command.output().await.unwrap();
     let said = [run.stdout, run.stderr].concat();
     (run.status.success(), String::from_utf8_lossy(&said).into_owned())

@@ -12,6 +12,10 @@ use crate::http::{Answer, call};
 /// How long what follows an answer by itself may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The account of the sample shop's merchant, as commands are given it.
+pub(crate) const MERCHANT: [(&str, &str); 2] =
+    [("TRADEWIND_EMAIL", "admin@example.com"), ("TRADEWIND_PASSWORD", "let me try this")];
+
 /// Someone with a token.
 #[derive(Debug, Clone)]
 pub(crate) struct Person {

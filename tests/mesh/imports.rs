@@ -9,7 +9,7 @@ use store_testing::Engine;
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
-use crate::customer::Person;
+use crate::customer::{MERCHANT, Person};
 use crate::world::{Shape, World};
 
 /// Names how many rows the long feed has; the short one has a tenth of them.
@@ -68,6 +68,7 @@ async fn import(world: &World, name: &str, rows: usize) -> Taken {
         .arg("import")
         .arg(&file)
         .args(["--url", &format!("http://{}", world.gateway)])
+        .envs(MERCHANT)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .kill_on_drop(true)

@@ -105,6 +105,11 @@ pub(crate) fn start(runner: Runner) -> Running {
 }
 
 impl Running {
+    /// Takes no more tasks; what has begun goes on.
+    pub(crate) fn drain(&self) {
+        self.stop.cancel();
+    }
+
     pub(crate) async fn stop(self) {
         self.stop.cancel();
         self.runner.await.unwrap();

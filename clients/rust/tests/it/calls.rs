@@ -130,7 +130,7 @@ async fn every_try_says_what_is_left_of_one_deadline() {
 
     let left: Vec<_> =
         script.tries().iter().map(|it| timeout(it.header("grpc-timeout").unwrap())).collect();
-    assert_eq!(left[0], Duration::from_millis(400));
+    assert!((390..=400).contains(&left[0].as_millis()), "{left:?}");
     assert!(left[1] <= Duration::from_millis(300), "{left:?}");
 }
 
