@@ -208,7 +208,7 @@ impl Pool {
     }
 }
 
-/// Whether another has a SQLite file for itself (SQLITE_BUSY).
+/// Whether another has a SQLite file for itself (`SQLITE_BUSY`).
 fn is_locked(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.as_deref() == Some("5")
