@@ -20,9 +20,9 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let tracing = Pairs { subject: on.edge.subject.clone(), beside: off.edge.subject };
     Ok(vec![
         row("near", "near call between services, through all layers", &on.between)
-            .with_bar("aim at +10 µs"),
+            .with_bar("aim at 10 µs more"),
         row("near-edge", "near call from the edge: token checked, budget counted", &on.edge)
-            .with_bar("aim at +10 µs"),
+            .with_bar("aim at 10 µs more"),
         Row {
             beside: format!("no tracing: {}", Spread::of(&tracing.beside).told(" µs")),
             ..row("near-tracing", "the same, one trace in ten sent", &tracing)
@@ -36,7 +36,7 @@ fn row(name: &'static str, what: &str, pairs: &Pairs) -> Row {
         what: what.to_owned(),
         figure: Spread::of(&pairs.subject).told(" µs"),
         beside: format!("bare near tonic call: {}", Spread::of(&pairs.beside).told(" µs")),
-        result: format!("+{}", pairs.difference().told(" µs")),
+        result: format!("{} more", pairs.difference().told(" µs")),
         bar: "reported",
     }
 }
