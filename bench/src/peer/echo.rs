@@ -8,10 +8,11 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Ready, ready};
 use http::{Request, Response};
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
+
 use tonic::Status;
 use tonic::body::Body;
 use tonic::server::{Grpc, NamedService, UnaryService};
+use tonic::transport::server::TcpIncoming;
 use tonic_prost::ProstCodec;
 use tower::Service;
 
@@ -25,10 +26,11 @@ pub(crate) struct Payload {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// Serves on tonic's own server, with no delay of small packets, as its documentation has it.
+/// Serves on tonic's own server, without delay of small packets: connections that are handed to it have
+/// to bring that themselves.
 pub(crate) async fn serve(listener: TcpListener) -> Result<()> {
-    let connections = TcpListenerStream::new(listener);
-    let served = tonic::transport::Server::builder().tcp_nodelay(true).add_service(Echo);
+    let connections = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let served = tonic::transport::Server::builder().add_service(Echo);
     Ok(served.serve_with_incoming(connections).await?)
 }
 
