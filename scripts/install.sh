@@ -113,8 +113,6 @@ if [ "$1" != run ]; then
   # Debian's package of the server brings pgbench with it.
   need_file '/usr/lib/postgresql/*/bin/initdb' postgresql
   need git git
-fi
-if [ "$1" = bench ]; then
   need strace strace
 fi
 if [ "$1" = test ]; then
