@@ -1,7 +1,7 @@
 //! A mesh of real processes, in one shape or the other, on one database or the other.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -106,6 +106,18 @@ impl World {
         let process = self.process(service);
         process.child = spawn(&process.arguments);
         self.ready().await;
+    }
+
+    /// Where a service answers the other processes of the mesh.
+    pub(crate) fn place(&self, service: &str) -> String {
+        let process = self.processes.iter().find(|process| process.name == service).unwrap();
+        let at = process.arguments.iter().position(|argument| argument == "--mesh-listen");
+        format!("http://{}", process.arguments[at.unwrap() + 1])
+    }
+
+    /// The file with the mesh's key.
+    pub(crate) fn key(&self) -> PathBuf {
+        self.directory.path().join("mesh.pem")
     }
 
     /// The process that runs a service.

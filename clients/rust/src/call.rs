@@ -13,7 +13,7 @@ use mesh::policy::Method;
 use mesh::{Refusal, Status, deadline, trace};
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::body::Body;
-use tower::{Service, ServiceExt};
+use tower::Service;
 use tracing::{Instrument, Span};
 
 use crate::attempt::Answer;
@@ -65,7 +65,7 @@ impl Client {
             // A stream is tried once: what was read of it cannot be taken back.
             let mut headers = self.headers(request.headers(), &plan).await?;
             std::mem::swap(request.headers_mut(), &mut headers);
-            return self.transport.clone().oneshot(request).await;
+            return self.transport.send(request).await;
         }
         let (head, body) = request.into_parts();
         let message = body.collect().await?.to_bytes();
@@ -136,7 +136,7 @@ impl Client {
         let mut head = head.clone();
         head.headers = self.headers(&head.headers, plan).await?;
         let request = Request::from_parts(head, Body::new(Full::new(message.clone())));
-        Answer::read(self.transport.clone().oneshot(request).await?).await
+        Answer::read(self.transport.send(request).await?).await
     }
 
     /// How long to wait before the next try, where there is one in time.

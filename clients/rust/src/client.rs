@@ -24,6 +24,7 @@ use crate::budget::Budget;
 use crate::call::Calls;
 use crate::retry::Retry;
 use crate::session::TokenSource;
+use crate::transport::{Identity, Transport};
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -36,6 +37,9 @@ pub enum ConnectError {
     /// Not an address.
     #[error("`{0}` is not like http://127.0.0.1:8080")]
     Address(String, #[source] tonic::transport::Error),
+    /// An address, or a key, of a service.
+    #[error(transparent)]
+    Service(#[from] mesh::ConfigError),
     /// Nothing answers there.
     #[error("there is no mesh at {0}")]
     Unreachable(String, #[source] tonic::transport::Error),
@@ -47,7 +51,7 @@ pub enum ConnectError {
 /// A mesh to call. Cheap to clone.
 #[derive(Clone)]
 pub struct Client {
-    pub(crate) transport: Channel,
+    pub(crate) transport: Transport,
     pub(crate) policies: Arc<Policies>,
     pub(crate) budget: Arc<Budget>,
     pub(crate) ids: Ids,
@@ -84,8 +88,18 @@ impl Client {
         Ok(Self::over(attempt::transport(channel))?)
     }
 
+    /// A mesh whose services are called by one of them: with its key, each at its own address, INTERNAL
+    /// calls included; in the default project, for nobody, until [`Client::of`] says for whom.
+    pub fn service(identity: Identity) -> Result<Self, ConnectError> {
+        Ok(Self::by(Transport::inside(identity)?)?)
+    }
+
     /// A mesh by a channel that is there already, such as one of this process.
-    pub fn over(transport: Channel) -> Result<Self, PolicyError> {
+    pub fn over(channel: Channel) -> Result<Self, PolicyError> {
+        Self::by(Transport::Edge(channel))
+    }
+
+    fn by(transport: Transport) -> Result<Self, PolicyError> {
         let clock = Clock::system();
         Ok(Self {
             transport,
@@ -117,7 +131,8 @@ impl Client {
     #[must_use]
     pub fn in_project(&self, project: &str) -> Self {
         let key = mesh::identity::publishable_key(project);
-        Self { publishable_key: Some(key.into()), ..self.clone() }
+        let transport = self.transport.in_project(project);
+        Self { publishable_key: Some(key.into()), transport, ..self.clone() }
     }
 
     /// The same mesh, all of whose calls end by then: what a service does with its own caller's deadline.
@@ -128,12 +143,14 @@ impl Client {
     }
 
     /// The same mesh, called while a service answers a request or does a task: within its deadline and
-    /// in its trace, as whoever this client is signed in for.
+    /// in its trace. A service calls as itself, for the caller and in its project; any other program as
+    /// whoever it is signed in for.
     #[must_use]
     pub fn of(&self, from: &impl HasContext) -> Self {
-        let Context { deadline, span, .. } = from.context();
+        let Context { deadline, span, caller, .. } = from.context();
         let within = deadline.map_or_else(|| self.clone(), |deadline| self.until(deadline));
-        Self { parent: Some(span.clone()), ..within }
+        let transport = self.transport.working_for(caller);
+        Self { parent: Some(span.clone()), transport, ..within }
     }
 
     /// The same mesh, whose calls are tried again in this way.

@@ -15,6 +15,24 @@
 //! # }
 //! ```
 //!
+//! A service of its own shows itself with the mesh's key, and may make the calls that are for services:
+//!
+//! ```no_run
+//! # fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::collections::HashMap;
+//!
+//! use tradewind_client::{Client, Identity, ServiceKey};
+//!
+//! let mesh = Client::service(Identity {
+//!     name: "pricing",
+//!     key: ServiceKey::open("mesh.pem".as_ref())?,
+//!     at: HashMap::from([("catalog", "http://10.0.0.7:7000".into())]),
+//! })?;
+//! let stock = mesh.in_project("bakery").stock();
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Every call has the deadline of its contract or an earlier one, which travels with it; it is tried
 //! again where the contract says that this is safe, with the same idempotency key; it is a child of the
 //! current `tracing` span; and it carries an access token that is refreshed before it ends.
@@ -27,9 +45,12 @@ mod call;
 mod client;
 mod retry;
 pub mod session;
+mod transport;
 
 pub use client::{Client, ConnectError};
 pub use retry::Retry;
 pub use session::{Session, TokenSource};
+pub use transport::Identity;
 
+pub use mesh::service_token::ServiceKey;
 pub use mesh::{Channel, Code, Status};

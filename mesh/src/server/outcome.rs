@@ -20,8 +20,8 @@ use crate::metrics::status_name;
 
 /// The longest text of a failure, in bytes; a header holds it with up to three letters a byte.
 const LONGEST_TEXT: usize = 1024;
-/// The longest details of a failure, in bytes; a header holds four letters for three of them.
-const LONGEST_DETAILS: usize = 3072;
+/// What text and details take in headers together at most, in letters.
+const LONGEST_FAILURE: usize = 7 << 10;
 /// How tonic says that a request is longer than it reads. gRPC has another code for that.
 const TOO_LONG: &str = "Error, decoded message length too large";
 
@@ -67,24 +67,33 @@ pub(crate) fn complete(headers: &mut HeaderMap) -> Option<(Code, String)> {
 /// What there is to know besides, as much of it as fits.
 fn details_of(status: &Status, text: &str) -> Bytes {
     let code = status.code();
+    let room = room_beside(text);
     let mut details = status.get_error_details();
     if details.error_info().is_none() {
         details.set_error_info(status_name(code), DOMAIN, HashMap::new());
     }
     loop {
         let written = Status::with_error_details(code, text, details.clone());
-        if written.details().len() <= LONGEST_DETAILS {
+        if written.details().len() <= room {
             return Bytes::copy_from_slice(written.details());
         }
-        match shortened(&details) {
+        match shortened(&details, room - text.len()) {
             Some(shorter) => details = shorter,
             None => return Bytes::new(),
         }
     }
 }
 
-/// Half of the longest list; when no list is left to halve, the reason and the time to wait alone.
-fn shortened(details: &ErrorDetails) -> Option<ErrorDetails> {
+/// How long details may be beside a text, in bytes: a header holds four letters for three of them.
+fn room_beside(text: &str) -> usize {
+    let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'%';
+    let letters: usize = text.bytes().map(|byte| if plain(byte) { 1 } else { 3 }).sum();
+    LONGEST_FAILURE.saturating_sub(letters) / 4 * 3
+}
+
+/// Half of the longest list; when no list is left to halve, the reason and the time to wait alone, if
+/// there is room for them.
+fn shortened(details: &ErrorDetails, room: usize) -> Option<ErrorDetails> {
     let fields = details.bad_request().map_or(0, |told| told.field_violations.len());
     let conditions = details.precondition_failure().map_or(0, |told| told.violations.len());
     let mut shorter = details.clone();
@@ -106,5 +115,6 @@ fn shortened(details: &ErrorDetails) -> Option<ErrorDetails> {
         bare.set_retry_info(Some(retry));
     }
     let said = Status::with_error_details(Code::Unknown, "", bare.clone()).details().len();
-    (said <= LONGEST_DETAILS - LONGEST_TEXT - 16).then_some(bare)
+    // The details repeat the code and the text, with a few bytes around them.
+    (said + 16 <= room).then_some(bare)
 }

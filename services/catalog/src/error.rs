@@ -5,7 +5,7 @@ use std::fmt::Write;
 use mesh::{Code, Detail, Failure, Status};
 
 /// The most lines that a refusal names one by one; longer headers hang some clients.
-const MOST_NAMED: usize = 50;
+const MOST_NAMED: usize = 100;
 
 /// A line that asks for more than there is.
 #[derive(Debug, Clone, PartialEq, Eq)]

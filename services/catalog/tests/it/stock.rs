@@ -87,6 +87,24 @@ async fn all_lines_are_held_or_none_and_each_that_falls_short_is_named() {
 }
 
 #[tokio::test]
+async fn a_hundred_lines_that_fall_short_are_told_with_what_there_is_of_each() {
+    for engine in Engine::ALL {
+        let shop = Shop::open(engine).await;
+        let mut goods = Vec::new();
+        for number in 0..100 {
+            goods.push(shop.stocked(&format!("mug-{number}"), number % 7).await);
+        }
+        let lines: Vec<_> = goods.iter().map(|id| (id.as_str(), 1000)).collect();
+
+        let refused = shop.reserve("ord_1", &lines).await.unwrap_err();
+
+        let told = refused.get_details_error_info().unwrap().metadata;
+        assert_eq!(told.len(), 100, "{engine:?}");
+        assert!((0..100).all(|number| told[&goods[number]] == (number % 7).to_string()));
+    }
+}
+
+#[tokio::test]
 async fn a_repeat_for_an_order_answers_its_first_reservation() {
     for engine in Engine::ALL {
         let shop = Shop::open(engine).await;

@@ -1,0 +1,101 @@
+//! Where calls go: through the gateway as a user, or to the services themselves as one of them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use http::{Request, Response};
+use mesh::service_token::ServiceKey;
+use mesh::{Caller, Channel, Clock, ConfigError, Context, Mesh, Refusal, Status};
+use tonic::body::Body;
+use tower::ServiceExt;
+use tracing::Span;
+
+/// A program that calls the mesh as a service: what it is called, and how it shows that.
+pub struct Identity {
+    /// Its noun, such as `pricing`: what audit records know it by.
+    pub name: &'static str,
+    /// The key that every process of the mesh holds; see `tradewind mesh-key`.
+    pub key: ServiceKey,
+    /// Where the services are that it calls: `("catalog", "http://10.0.0.7:7000")`.
+    pub at: HashMap<&'static str, String>,
+}
+
+/// Where calls go.
+#[derive(Clone)]
+pub(crate) enum Transport {
+    /// To one address that answers for all.
+    Edge(Channel),
+    /// To each service, as a service.
+    Inside(Box<Inside>),
+}
+
+/// The mesh as a service sees it.
+#[derive(Clone)]
+pub(crate) struct Inside {
+    mesh: Mesh,
+    name: &'static str,
+    at: Arc<Vec<&'static str>>,
+    caller: Caller,
+}
+
+impl Transport {
+    /// To each service, as a service that works in the default project for nobody.
+    pub(crate) fn inside(identity: Identity) -> Result<Self, ConfigError> {
+        let at = identity.at.keys().copied().collect();
+        let mesh = Mesh::new(mesh::Config {
+            descriptors: vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS],
+            roles: mesh::identity::Roles::default(),
+            elsewhere: identity.at,
+            calls: mesh::Configs::default(),
+            subscriptions: HashMap::new(),
+            service_key: Some(Arc::new(identity.key)),
+            limits: mesh::limits::Limits::default(),
+            clock: Clock::system(),
+            process: identity.name,
+        })?;
+        let caller = Caller::service(identity.name, mesh::caller::DEFAULT_PROJECT, None);
+        Ok(Self::Inside(Box::new(Inside { mesh, name: identity.name, at: Arc::new(at), caller })))
+    }
+
+    /// The same way, for whom a request or a task is.
+    pub(crate) fn working_for(&self, caller: &Caller) -> Self {
+        match self {
+            Self::Edge(_) => self.clone(),
+            Self::Inside(inside) => {
+                let subject = caller.subject().map(Arc::from);
+                let caller = Caller::service(inside.name, caller.project(), subject);
+                Self::Inside(Box::new(Inside { caller, ..(**inside).clone() }))
+            }
+        }
+    }
+
+    /// The same way, in a project.
+    pub(crate) fn in_project(&self, project: &str) -> Self {
+        self.working_for(&Caller::nobody(project))
+    }
+
+    /// Sends one try of a call.
+    pub(crate) async fn send(&self, request: Request<Body>) -> Result<Response<Body>, Status> {
+        match self {
+            Self::Edge(channel) => channel.clone().oneshot(request).await,
+            Self::Inside(inside) => inside.send(request).await,
+        }
+    }
+}
+
+impl Inside {
+    async fn send(&self, request: Request<Body>) -> Result<Response<Body>, Status> {
+        let path = request.uri().path().to_owned();
+        // Contracts are named `tradewind.<noun>.v1`, and the noun is the service's.
+        let noun = path.split('.').nth(1).unwrap_or_default();
+        let Some(service) = self.at.iter().find(|service| **service == noun) else {
+            return Err(Refusal::Unplaced(noun.to_owned()).into());
+        };
+        // Whoever has a token speaks for its owner; the service only passes the call on.
+        if request.headers().contains_key(http::header::AUTHORIZATION) {
+            return self.mesh.channel(service).oneshot(request).await;
+        }
+        let context = Context::new(self.caller.clone(), path, Span::current());
+        self.mesh.peer(self.name, service).of(&context).oneshot(request).await
+    }
+}
