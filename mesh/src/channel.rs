@@ -1,28 +1,50 @@
 //! How one service calls another, wherever it runs.
 
+mod attempt;
+mod backoff;
+mod balancer;
+mod breaker;
+mod config;
+mod connection;
+mod endpoint;
+mod hedge;
+mod load;
+mod outlier;
+mod picker;
+mod place;
+mod received;
+mod remote;
+mod resolve;
+mod retry;
+mod subchannel;
+mod target;
+mod throttle;
+mod wire;
+
 use std::sync::{Arc, OnceLock};
 use std::task::{Context as Poller, Poll};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, HeaderValue, Request, Response};
-use http_body_util::BodyExt;
-use tokio::time::{Instant, timeout_at};
+use http::header::USER_AGENT;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
 use tonic::body::Body;
-use tonic::transport::Endpoint;
 use tower::util::BoxCloneSyncService;
-use tower::{Service, ServiceExt, service_fn};
+use tower::{Service, service_fn};
+
+pub use self::config::{ConfigFileError, Configs, MalformedConfig, ServiceConfig};
+pub(crate) use self::remote::Remote;
+pub use self::target::{MalformedTarget, Target};
 
 use crate::caller::Principal;
 use crate::clock::Clock;
 use crate::context::{Context, HasContext};
-use crate::deadline;
 use crate::failure::Refusal;
 use crate::policy::Policies;
 use crate::server::Stack;
-use crate::server::body::Watched;
 use crate::service_token::{self, ServiceKey};
 use crate::trace;
 
@@ -30,6 +52,10 @@ use crate::trace;
 ///
 /// The error is `Status`: with a boxed error, futures are not general enough for `tokio::spawn`.
 pub type Channel = BoxCloneSyncService<Request<Body>, Response<Body>, Status>;
+
+/// What a request says made it.
+const AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("tradewind/", env!("CARGO_PKG_VERSION")));
 
 /// Whose call goes out, as a value beside its headers; nothing from the network can set it.
 #[derive(Debug, Clone)]
@@ -110,53 +136,21 @@ pub(crate) struct Credentials {
     pub(crate) process: Arc<str>,
 }
 
-/// Services of another process, at an address.
-pub(crate) fn far(
-    endpoint: &Endpoint,
-    target: &'static str,
-    policies: Arc<Policies>,
-    credentials: Credentials,
-) -> Channel {
-    let channel = endpoint.connect_lazy();
-    BoxCloneSyncService::new(service_fn(move |mut request: Request<Body>| {
-        let channel = channel.clone();
-        let credentials = credentials.clone();
-        let longest = policies.method(request.uri().path()).and_then(|method| method.deadline());
-        async move {
-            let outbound = request.extensions_mut().remove::<Outbound>();
-            let serves = outbound.as_ref().and_then(|outbound| outbound.context.deadline);
-            // The other process holds it too; this one holds it when the other cannot be reached.
-            let deadline = deadline::of(request.headers(), longest, serves)?;
-            credentials.write(outbound.as_ref(), deadline, &mut request)?;
-            let sent = channel.oneshot(request).map(|answer| {
-                answer.map_err(|error| {
-                    // The transport reads `grpc-timeout` too, and may be the first to notice.
-                    let late = std::error::Error::source(&error)
-                        .is_some_and(<dyn std::error::Error>::is::<tonic::TimeoutExpired>);
-                    let refusal =
-                        if late { Refusal::DeadlineExceeded } else { Refusal::Unavailable(target) };
-                    because(refusal, error)
-                })
-            });
-            let response = match deadline {
-                Some(deadline) => {
-                    timeout_at(deadline, sent).await.map_err(|_| Refusal::DeadlineExceeded)??
-                }
-                None => sent.await?,
-            };
-            Ok(response.map(|body| {
-                // What fails here is the connection: failures of the call itself are trailers.
-                let body = body.map_err(move |error| because(Refusal::Unavailable(target), error));
-                Body::new(Watched::passing(Body::new(body), deadline))
-            }))
-        }
-    }))
+/// A channel to wherever a target says that services are, for a program that belongs to no mesh.
+#[must_use]
+pub fn dial(target: Target, policies: Arc<Policies>, configs: Configs) -> Channel {
+    Remote::new("the mesh", target, policies, None, configs).channel()
 }
 
-fn because(refusal: Refusal, cause: impl std::error::Error + Send + Sync + 'static) -> Status {
-    let mut status = Status::from(refusal);
-    status.set_source(Arc::new(cause));
-    status
+/// Makes a request one to an endpoint: HTTP/2 wants to know who it is for.
+fn address_to(authority: &Authority, request: &mut Request<Body>) {
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    parts.scheme = Some(Scheme::HTTP);
+    parts.authority = Some(authority.clone());
+    parts.path_and_query.get_or_insert_with(|| PathAndQuery::from_static("/"));
+    // A path, an authority and a scheme are a URI.
+    *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+    request.headers_mut().entry(USER_AGENT).or_insert(AGENT);
 }
 
 impl Credentials {
@@ -164,7 +158,6 @@ impl Credentials {
     fn write(
         &self,
         outbound: Option<&Outbound>,
-        deadline: Option<Instant>,
         request: &mut Request<Body>,
     ) -> Result<(), Status> {
         let target = service_token::audience(request.uri().path()).to_owned();
@@ -173,9 +166,6 @@ impl Credentials {
         let headers = request.headers_mut();
         for name in service_token::RESERVED {
             headers.remove(name);
-        }
-        if let Some(deadline) = deadline {
-            put(headers, deadline::HEADER, &deadline::remaining(deadline)?);
         }
         let mut service = Arc::clone(&self.process);
         if let Some(Outbound { context }) = outbound {

@@ -1,9 +1,11 @@
 //! Deadlines: read from `grpc-timeout`, never later than the contract's.
 
+use std::pin::Pin;
+use std::task::Context;
 use std::time::Duration;
 
 use http::HeaderMap;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::failure::Refusal;
 
@@ -39,6 +41,32 @@ pub fn remaining(deadline: Instant) -> Result<String, Refusal> {
         return Err(Refusal::DeadlineExceeded);
     }
     Ok(format(left.saturating_sub(WAY_HOME.min(left / 10))))
+}
+
+/// A deadline that something is polled under.
+#[derive(Debug)]
+pub(crate) struct Alarm {
+    deadline: Option<Instant>,
+    /// Made when there is something to wait for: most answers are there at once.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Alarm {
+    pub(crate) fn new(deadline: Option<Instant>) -> Self {
+        Self { deadline, timer: None }
+    }
+
+    /// Whether the deadline has passed, however much there is still to come.
+    pub(crate) fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= Instant::now())
+    }
+
+    /// The same of what is waited for; the waiting ends with the deadline.
+    pub(crate) fn runs_late(&mut self, poller: &mut Context<'_>) -> bool {
+        let Some(deadline) = self.deadline else { return false };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        timer.as_mut().poll(poller).is_ready()
+    }
 }
 
 /// Up to 8 digits and a unit, as gRPC over HTTP/2 has it.

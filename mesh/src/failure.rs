@@ -114,6 +114,27 @@ pub enum Refusal {
     /// No answer from the service.
     #[error("{0} cannot be reached at the moment")]
     Unavailable(&'static str),
+    /// Too many calls to one service at once.
+    #[error("too many calls to {0} are under way")]
+    Crowded(&'static str),
+    /// A stream cannot be sent again.
+    #[error("internal error")]
+    Unrepeatable,
+    /// The other process reset the call.
+    #[error("{0} has broken the call off")]
+    PeerBroken(&'static str),
+    /// The other process cancelled the call.
+    #[error("{0} has cancelled the call")]
+    PeerCancelled(&'static str),
+    /// The other process has had enough.
+    #[error("{0} wants no more calls for now")]
+    PeerOverrun(&'static str),
+    /// The other process wants a better connection.
+    #[error("{0} wants a connection of better security")]
+    PeerInsecure(&'static str),
+    /// A service whose address is not known here.
+    #[error("it is not known where the service `{0}` is; name its address")]
+    Unplaced(String),
     /// Events for a service that does not run here.
     #[error("no service `{0}` consumes events here")]
     NoConsumer(String),
@@ -149,6 +170,13 @@ impl Failure for Refusal {
             Self::MalformedIdempotencyKey => (Code::InvalidArgument, "MALFORMED_IDEMPOTENCY_KEY"),
             Self::TransactionOpen => (Code::Internal, "TRANSACTION_OPEN"),
             Self::Unavailable(_) => (Code::Unavailable, "UNAVAILABLE"),
+            Self::Crowded(_) => (Code::Unavailable, "TOO_MANY_CALLS"),
+            Self::Unrepeatable => (Code::Internal, "UNREPEATABLE"),
+            Self::PeerBroken(_) => (Code::Internal, "STREAM_RESET"),
+            Self::PeerCancelled(_) => (Code::Cancelled, "STREAM_CANCELLED"),
+            Self::PeerOverrun(_) => (Code::ResourceExhausted, "ENHANCE_YOUR_CALM"),
+            Self::PeerInsecure(_) => (Code::PermissionDenied, "INADEQUATE_SECURITY"),
+            Self::Unplaced(_) => (Code::Unavailable, "UNKNOWN_ADDRESS"),
             Self::NoConsumer(_) => (Code::Unavailable, "NO_CONSUMER"),
             Self::UnknownService(_) => (Code::NotFound, "UNKNOWN_SERVICE"),
             Self::Panicked => (Code::Internal, "PANIC"),

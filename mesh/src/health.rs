@@ -9,12 +9,13 @@ use contract::grpc::health::v1::health_server::Health;
 use contract::grpc::health::v1::{
     HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse,
 };
-use futures_util::{Stream, StreamExt};
+use futures_util::{FutureExt, Stream, StreamExt};
 use tokio::sync::watch;
 use tokio_stream::wrappers::WatchStream;
+use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Response, Status};
 
-use crate::failure::{DOMAIN, Detail, refuse};
+use crate::failure::{DOMAIN, Detail, Refusal, refuse};
 
 type Statuses = BTreeMap<String, ServingStatus>;
 
@@ -22,12 +23,14 @@ type Statuses = BTreeMap<String, ServingStatus>;
 #[derive(Debug, Clone)]
 pub struct HealthState {
     statuses: watch::Sender<Statuses>,
+    /// Whoever watches would keep a connection open for ever.
+    ended: CancellationToken,
 }
 
 impl Default for HealthState {
     fn default() -> Self {
         let statuses = BTreeMap::from([(String::new(), ServingStatus::NotServing)]);
-        Self { statuses: watch::Sender::new(statuses) }
+        Self { statuses: watch::Sender::new(statuses), ended: CancellationToken::new() }
     }
 }
 
@@ -47,6 +50,11 @@ impl HealthState {
                 *status = ServingStatus::NotServing;
             }
         });
+    }
+
+    /// Says nothing more to those who watch: connections are about to be closed.
+    pub(crate) fn end(&self) {
+        self.ended.cancel();
     }
 
     /// Whether the process takes calls.
@@ -98,6 +106,8 @@ impl Health for HealthState {
             told = Some(status);
             std::future::ready(news)
         });
-        Ok(Response::new(changes.boxed()))
+        let ended = self.ended.clone().cancelled_owned();
+        let last = std::future::ready(Err(Refusal::Draining.into()));
+        Ok(Response::new(changes.take_until(ended).chain(last.into_stream()).boxed()))
     }
 }

@@ -40,7 +40,7 @@ pub use audit::Auditor;
 pub use bus::{Bus, Consumer};
 pub use caller::{Caller, Principal};
 pub use changes::Changes;
-pub use channel::{Channel, Outgoing, Peer};
+pub use channel::{Channel, Configs, Outgoing, Peer, ServiceConfig, Target};
 pub use clock::Clock;
 pub use context::{Context, HasContext};
 pub use events::Subscriptions;

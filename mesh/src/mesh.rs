@@ -10,13 +10,12 @@ use contract::mesh::v1::events_service_server::EventsServiceServer;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
-use tonic::transport::Endpoint;
 
 use crate::audit::{Auditors, Audits};
 use crate::bus::Bus;
 use crate::caller::Caller;
 use crate::changes::Changes;
-use crate::channel::{self, Channel, Credentials, Peer};
+use crate::channel::{self, Channel, Configs, Credentials, MalformedTarget, Peer, Remote, Target};
 use crate::clock::Clock;
 use crate::events::{Deliveries, MeshBus, Subscriptions};
 use crate::failure::Refusal;
@@ -39,8 +38,10 @@ pub struct Config {
     pub descriptors: Vec<&'static [u8]>,
     /// Which permissions each role gives.
     pub roles: Roles,
-    /// Services that run elsewhere, with their addresses, such as `http://10.0.0.7:7000`.
+    /// Services that run elsewhere, with their targets, such as `dns:///orders:7000`.
     pub elsewhere: HashMap<&'static str, String>,
+    /// How services that run elsewhere are called.
+    pub calls: Configs,
     /// Which services consume which events.
     pub subscriptions: Subscriptions,
     /// The key that shows the mesh's processes to each other.
@@ -60,14 +61,12 @@ pub enum ConfigError {
     #[error(transparent)]
     Policy(#[from] PolicyError),
     /// An address.
-    #[error("the address `{address}` of {service} is not like http://host:port")]
+    #[error("the address of {service}: {source}")]
     Address {
         /// Whose.
         service: &'static str,
-        /// What it is.
-        address: String,
-        /// Why it is none.
-        source: tonic::transport::Error,
+        /// What is wrong with it.
+        source: MalformedTarget,
     },
     /// Reflection.
     #[error("the contracts cannot be reflected")]
@@ -82,7 +81,8 @@ pub struct Mesh {
 
 struct Parts {
     descriptors: Vec<&'static [u8]>,
-    elsewhere: HashMap<&'static str, Endpoint>,
+    elsewhere: HashMap<&'static str, Target>,
+    calls: Configs,
     service_key: Option<Arc<ServiceKey>>,
     clock: Clock,
     process: &'static str,
@@ -107,9 +107,9 @@ impl Mesh {
         let elsewhere = config
             .elsewhere
             .into_iter()
-            .map(|(service, address)| match Endpoint::from_shared(address.clone()) {
-                Ok(endpoint) => Ok((service, tuned(endpoint))),
-                Err(source) => Err(ConfigError::Address { service, address, source }),
+            .map(|(service, address)| match address.parse() {
+                Ok(target) => Ok((service, target)),
+                Err(source) => Err(ConfigError::Address { service, source }),
             })
             .collect::<Result<_, _>>()?;
         let trust = Arc::<Trust>::default();
@@ -123,6 +123,7 @@ impl Mesh {
             parts: Arc::new(Parts {
                 descriptors: config.descriptors,
                 elsewhere,
+                calls: config.calls,
                 service_key: config.service_key,
                 clock: config.clock,
                 process: config.process,
@@ -151,11 +152,13 @@ impl Mesh {
             return channel.clone();
         }
         let channel = match self.parts.elsewhere.get(service) {
-            Some(endpoint) => {
+            Some(target) if *target != Target::Inproc => {
                 let policies = Arc::clone(&self.parts.policies);
-                channel::far(endpoint, service, policies, self.credentials())
+                let credentials = Some(self.credentials());
+                let calls = self.parts.calls.clone();
+                Remote::new(service, target.clone(), policies, credentials, calls).channel()
             }
-            None => channel::near(Arc::clone(&self.parts.stack), service),
+            Some(_) | None => channel::near(Arc::clone(&self.parts.stack), service),
         };
         let mut channels = channels.write().unwrap_or_else(PoisonError::into_inner);
         channels.entry(service).or_insert(channel).clone()
@@ -213,6 +216,12 @@ impl Mesh {
         let _ = self.parts.stack.set(self.stack(routes));
         self.parts.health.serve(names);
         tracker.spawn(self.clone().housekeep(stop.child_token()));
+        let follow =
+            stop.child_token().run_until_cancelled_owned(self.parts.calls.clone().follow());
+        tracker.spawn(async move {
+            // A config of no file is followed at once.
+            let _ = follow.await;
+        });
         Ok(())
     }
 
@@ -312,18 +321,6 @@ impl Mesh {
             }
         }
     }
-}
-
-/// Fixed windows (adaptive ones storm with pings), TCP without delay, pings that find dead peers.
-fn tuned(endpoint: Endpoint) -> Endpoint {
-    endpoint
-        .tcp_nodelay(true)
-        .initial_stream_window_size(2 << 20)
-        .initial_connection_window_size(4 << 20)
-        .http2_keep_alive_interval(Duration::from_secs(30))
-        .keep_alive_timeout(Duration::from_secs(10))
-        .keep_alive_while_idle(true)
-        .connect_timeout(Duration::from_secs(5))
 }
 
 fn merge(routes: Routes, others: Vec<Routes>) -> Routes {

@@ -104,7 +104,10 @@ impl Metrics {
             self.started.get_or_create_owned(&ByMethod { grpc_method: name(&method.path) })
         });
         handles.inc();
-        self.in_flight.inc();
+        // Whoever watches a process's health is no load.
+        if !method.exempt {
+            self.in_flight.inc();
+        }
         CallTimer {
             metrics: Arc::clone(self),
             method: Arc::clone(method),
@@ -176,7 +179,9 @@ impl CallTimer {
             })
         });
         histogram.observe(elapsed.as_secs_f64());
-        self.metrics.in_flight.dec();
+        if !self.method.exempt {
+            self.metrics.in_flight.dec();
+        }
         elapsed
     }
 }

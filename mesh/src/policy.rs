@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contract::mesh::v1::{Access, Rate, Rpc};
+use contract::mesh::v1::{Access, Idempotency, Rate, Rpc};
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 
 use crate::metrics::CallMetrics;
@@ -13,6 +13,7 @@ use crate::metrics::CallMetrics;
 const EXEMPT: [&str; 2] = ["grpc.health.v1.", "grpc.reflection."];
 
 /// One RPC, as its contract has it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of the contract on its own")]
 #[derive(Debug)]
 pub struct Method {
     /// Such as `/tradewind.catalog.v1.CatalogService/GetProduct`.
@@ -27,6 +28,10 @@ pub struct Method {
     pub idempotent: bool,
     /// Whether it takes one message and answers one.
     pub unary: bool,
+    /// Whether it takes one message, however many it answers.
+    pub one_request: bool,
+    /// Whether it is a contract of another party, such as health: no work, however long it lasts.
+    pub(crate) exempt: bool,
     pub(crate) metrics: CallMetrics,
 }
 
@@ -35,6 +40,21 @@ impl Method {
     #[must_use]
     pub fn access(&self) -> Access {
         self.rpc.access()
+    }
+
+    /// Whether a repeat of a call has no effect beyond the call's: by its contract, or by the key that it has.
+    #[must_use]
+    pub fn is_safe_to_repeat(&self, has_key: bool) -> bool {
+        self.idempotent || (has_key && self.takes_key())
+    }
+
+    /// Whether it takes an idempotency key.
+    #[must_use]
+    pub fn takes_key(&self) -> bool {
+        match self.rpc.idempotency() {
+            Idempotency::KeyOptional | Idempotency::KeyRequired => true,
+            Idempotency::Unspecified => false,
+        }
     }
 
     /// The longest a call may take; streams of other parties' contracts may stay open.
@@ -83,6 +103,8 @@ impl Policies {
                 without_effect: true,
                 idempotent: true,
                 unary,
+                one_request: unary,
+                exempt: true,
                 metrics: CallMetrics::default(),
             };
             methods.entry(Arc::clone(&method.path)).or_insert_with(|| Arc::new(method));
@@ -105,7 +127,8 @@ impl Policies {
 fn read(pool: &DescriptorPool, method: &MethodDescriptor) -> Result<Method, PolicyError> {
     let service = method.parent_service().full_name().to_owned();
     let options = method.options();
-    let rpc = if EXEMPT.iter().any(|exempt| service.starts_with(exempt)) {
+    let is_exempt = EXEMPT.iter().any(|exempt| service.starts_with(exempt));
+    let rpc = if is_exempt {
         exempt()
     } else {
         pool.get_extension_by_name("tradewind.mesh.v1.rpc")
@@ -123,6 +146,8 @@ fn read(pool: &DescriptorPool, method: &MethodDescriptor) -> Result<Method, Poli
         without_effect: level == Some(1),
         idempotent: matches!(level, Some(1 | 2)),
         unary: !method.is_client_streaming() && !method.is_server_streaming(),
+        one_request: !method.is_client_streaming(),
+        exempt: is_exempt,
         service,
         rpc,
         metrics: CallMetrics::default(),

@@ -58,6 +58,13 @@ pub async fn grpc(
     drain: Drain,
     stop: CancellationToken,
 ) -> Ended {
+    let health = mesh.health().clone();
+    let ending = stop.clone();
+    let end = async move {
+        ending.cancelled().await;
+        tokio::time::sleep(drain.lame_duck).await;
+        health.end();
+    };
     let service = tower::service_fn(move |request: Request<Body>| {
         let stack = mesh.answering().cloned();
         async move {
@@ -67,7 +74,7 @@ pub async fn grpc(
             })
         }
     });
-    http(listener, service, drain, stop).await
+    tokio::join!(http(listener, service, drain, stop), end).0
 }
 
 /// Serves HTTP/1.1 and HTTP/2 on one port, until the token is cancelled.

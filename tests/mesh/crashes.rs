@@ -64,10 +64,10 @@ async fn everything_survives(shape: Shape, engine: Engine) {
         still_stand(&standing).await;
 
         world.kill(service).await;
-        for stands in &mut standing {
-            stands.is_cut_off().await;
-        }
         world.restart(service).await;
+        for stands in &mut standing {
+            stands.is_cut_off(shape).await;
+        }
 
         for Standing { journey, point, passed, .. } in &standing {
             let (left, kept) = journey.takes();
@@ -111,12 +111,13 @@ struct Standing {
 }
 
 impl Standing {
-    /// Holds that a call that stood still was never answered.
-    async fn is_cut_off(&mut self) {
+    /// Holds that a call that stood still has ended: by nobody's answer where the gateway died too, and
+    /// otherwise perhaps by what another try of it came to.
+    async fn is_cut_off(&mut self, shape: Shape) {
         let Some(call) = self.answer.take().filter(|_| self.passed) else { return };
         let answer = call.await.unwrap();
         let cut = answer.as_ref().is_none_or(|answer| answer.status >= 500);
-        assert!(cut, "{:?} at {}: {answer:?}", self.journey, self.point);
+        assert!(cut || shape == Shape::Far, "{:?} at {}: {answer:?}", self.journey, self.point);
     }
 }
 

@@ -119,6 +119,7 @@ impl Near {
             descriptors: vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS],
             roles: tradewind::roles::roles(),
             elsewhere: HashMap::new(),
+            calls: mesh::Configs::default(),
             subscriptions: HashMap::new(),
             service_key: None,
             limits: Limits {

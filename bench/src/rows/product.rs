@@ -187,6 +187,7 @@ fn far(key: &Path, catalog: SocketAddr) -> Result<Channel> {
         descriptors: vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS],
         roles: tradewind::roles::roles(),
         elsewhere: [("catalog", format!("http://{catalog}"))].into(),
+        calls: mesh::Configs::default(),
         subscriptions: std::collections::HashMap::new(),
         service_key: Some(Arc::new(ServiceKey::open(key)?)),
         limits: Limits::default(),

@@ -8,11 +8,11 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt, Full, Limited};
-use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
 use super::outcome::complete;
+use crate::deadline::Alarm;
 use crate::failure::Refusal;
 use crate::metrics::CallTimer;
 
@@ -46,23 +46,16 @@ pub(crate) fn framed(message: &[u8]) -> Bytes {
 /// The body of an answer, ended at the deadline and counted at its end.
 pub(crate) struct Watched {
     body: Body,
-    deadline: Option<Instant>,
-    /// Made when the body first has to be waited for: most answers never are.
-    timer: Option<Pin<Box<Sleep>>>,
-    /// The call that it answers, where it is answered here and not passed on.
+    alarm: Alarm,
+    /// The call that it answers, until that has ended.
     call: Option<CallTimer>,
     span: tracing::Span,
 }
 
 impl Watched {
     /// The answer of a call that is made here.
-    pub(crate) fn answering(body: Body, call: CallTimer, span: tracing::Span) -> Self {
-        Self { body, deadline: call.deadline(), timer: None, call: Some(call), span }
-    }
-
-    /// The answer of another process.
-    pub(crate) fn passing(body: Body, deadline: Option<Instant>) -> Self {
-        Self { body, deadline, timer: None, call: None, span: tracing::Span::none() }
+    pub(crate) fn new(body: Body, call: CallTimer, span: tracing::Span) -> Self {
+        Self { body, alarm: Alarm::new(call.deadline()), call: Some(call), span }
     }
 
     fn finish(&mut self, code: Code) {
@@ -79,23 +72,11 @@ impl Watched {
         }
         self.finish(status.code());
         self.body = Body::empty();
-        self.deadline = None;
+        self.alarm = Alarm::new(None);
         let mut trailers = HeaderMap::new();
         // Writing a status to headers fails only on a message that is not text; this one is.
         let _ = status.add_header(&mut trailers);
         Poll::Ready(Some(Ok(Frame::trailers(trailers))))
-    }
-
-    /// Whether the deadline has passed, whatever the body has to say.
-    fn is_late(&self) -> bool {
-        self.deadline.is_some_and(|deadline| deadline <= Instant::now())
-    }
-
-    /// The same of a body that is waited for; the waiting ends with the deadline.
-    fn runs_late(&mut self, poller: &mut Poller<'_>) -> bool {
-        let Some(deadline) = self.deadline else { return false };
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        timer.as_mut().poll(poller).is_ready()
     }
 
     fn pass(&mut self, frame: Frame<Bytes>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
@@ -125,7 +106,7 @@ impl http_body::Body for Watched {
         poller: &mut Poller<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         // A body that always has more is not waited for, and would outlive its deadline.
-        if self.is_late() {
+        if self.alarm.is_late() {
             return self.cut(Refusal::DeadlineExceeded);
         }
         // A panic in a stream is a failure of this call alone, as one in its handler is.
@@ -142,7 +123,9 @@ impl http_body::Body for Watched {
                 self.finish(Code::Ok);
                 Poll::Ready(None)
             }
-            Ok(Poll::Pending) if self.runs_late(poller) => self.cut(Refusal::DeadlineExceeded),
+            Ok(Poll::Pending) if self.alarm.runs_late(poller) => {
+                self.cut(Refusal::DeadlineExceeded)
+            }
             Ok(Poll::Pending) => Poll::Pending,
             Err(_) => self.cut(Refusal::Panicked),
         }

@@ -116,7 +116,7 @@ impl Stack {
             }
             None => response.map(|body| {
                 let body = if method.unary { body } else { lease(body, until) };
-                Body::new(Watched::answering(body, call, span))
+                Body::new(Watched::new(body, call, span))
             }),
         }
     }

@@ -57,7 +57,11 @@ async fn a_process_that_is_gone_is_unavailable_and_found_again_when_it_is_back()
     let listener = TcpListener::bind(address).await.unwrap();
     let drain = mesh::serve::Drain::default();
     tokio::spawn(mesh::serve::grpc(listener, world.server.clone(), drain, world.stop.clone()));
-    client.act(saying("")).await.unwrap();
+    let back = Instant::now();
+    while client.act(saying("")).await.is_err() {
+        assert!(back.elapsed() < Duration::from_secs(5), "it is not found again");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -149,6 +149,7 @@ pub(crate) fn mesh(
         descriptors: vec![contract::DESCRIPTORS, mesh_testing::DESCRIPTORS],
         roles: [("teacher", BTreeSet::from(["parrot.teach"]))].into(),
         elsewhere,
+        calls: mesh::Configs::default(),
         subscriptions: HashMap::new(),
         service_key,
         limits,

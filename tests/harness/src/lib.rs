@@ -86,6 +86,7 @@ impl Harness {
             descriptors: vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS],
             roles: tradewind::roles::roles(),
             elsewhere: HashMap::new(),
+            calls: mesh::Configs::default(),
             subscriptions,
             service_key: None,
             limits: mesh::limits::Limits::default(),

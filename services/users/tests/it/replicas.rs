@@ -28,6 +28,7 @@ impl Replica {
             descriptors: vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS],
             roles: tradewind::roles::roles(),
             elsewhere: HashMap::new(),
+            calls: mesh::Configs::default(),
             subscriptions: HashMap::new(),
             service_key: None,
             limits: mesh::limits::Limits::default(),

@@ -1,0 +1,220 @@
+//! One place where a service answers, as one channel knows it.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tonic::Code;
+
+use super::breaker::{Breaker, Leave, Verdict};
+use super::connection::{Address, Connection};
+use super::load::{LONGEST_PENALTY, Load, PENALTY};
+
+/// How many connections an endpoint has at most, when one has no room for more calls (gRFC A105).
+pub(super) const MOST_CONNECTIONS: usize = 4;
+
+/// Whether an endpoint can be called: gRPC's states of a subchannel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum State {
+    /// It is being connected to for the first time, or again after it was ready.
+    Connecting,
+    /// It takes calls.
+    Ready,
+    /// It says that it does not serve, such as before it stops. It is called only where nobody else can be:
+    /// it may still answer, and nobody else would.
+    Resting,
+    /// It could not be connected to, or nothing is known of its health. It stays so until it is ready.
+    Failing(Arc<str>),
+}
+
+/// An endpoint with all that is known of it.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    pub(super) address: Address,
+    pub(super) load: Load,
+    pub(super) breaker: Breaker,
+    /// Counted since the last comparison of endpoints.
+    pub(super) successes: AtomicU32,
+    pub(super) failures: AtomicU32,
+    connections: ArcSwap<Vec<Arc<Connection>>>,
+    state: Mutex<State>,
+    /// Every connection is full.
+    pub(super) is_full: Notify,
+    begun: Instant,
+}
+
+impl Endpoint {
+    pub(super) fn new(address: Address, begun: Instant) -> Self {
+        let now_ms = since(begun);
+        Self {
+            address,
+            load: Load::new(None, now_ms),
+            breaker: Breaker::default(),
+            successes: AtomicU32::new(0),
+            failures: AtomicU32::new(0),
+            connections: ArcSwap::default(),
+            state: Mutex::new(State::Connecting),
+            is_full: Notify::new(),
+            begun,
+        }
+    }
+
+    pub(super) fn state(&self) -> State {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether that is news.
+    pub(super) fn set_state(&self, state: State) -> bool {
+        let mut own = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = *own != state;
+        *own = state;
+        news
+    }
+
+    pub(super) fn set_connections(&self, connections: Vec<Arc<Connection>>) {
+        self.connections.store(Arc::new(connections));
+    }
+
+    /// The open connection with the most room. When none has any, another one is asked for.
+    fn connection(&self) -> Option<Arc<Connection>> {
+        let connections = self.connections.load();
+        let open = connections.iter().filter(|connection| !connection.is_closed());
+        let roomiest = open.max_by_key(|connection| connection.room())?;
+        if roomiest.room() <= 1 && connections.len() < MOST_CONNECTIONS {
+            self.is_full.notify_one();
+        }
+        Some(Arc::clone(roomiest))
+    }
+
+    /// Begins a call here, unless the endpoint is to be left alone.
+    pub(super) fn begin(self: &Arc<Self>, is_only_one: bool) -> Option<Turn> {
+        let connection = self.connection()?;
+        let leave = match self.breaker.ask(since(self.begun)) {
+            // Whoever is left alone needs another one to take its calls.
+            Leave::Refused if is_only_one => Leave::Granted,
+            Leave::Refused => return None,
+            leave => leave,
+        };
+        self.load.begin();
+        connection.begin();
+        let begun = Instant::now();
+        let endpoint = Arc::clone(self);
+        Some(Turn {
+            endpoint,
+            connection,
+            leave,
+            begun,
+            deadline: None,
+            answered: None,
+            ended: false,
+        })
+    }
+}
+
+/// Milliseconds, as loads and breakers count them.
+pub(super) fn since(begun: Instant) -> u32 {
+    u32::try_from(begun.elapsed().as_millis() & u128::from(u32::MAX)).unwrap_or(0)
+}
+
+/// A call at an endpoint, from its start to the end of its answer.
+#[derive(Debug)]
+pub(super) struct Turn {
+    endpoint: Arc<Endpoint>,
+    pub(super) connection: Arc<Connection>,
+    leave: Leave,
+    begun: Instant,
+    deadline: Option<Instant>,
+    /// How long a stream took to begin.
+    answered: Option<Duration>,
+    ended: bool,
+}
+
+impl Turn {
+    pub(super) fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.endpoint
+    }
+
+    /// The same turn of a call with a deadline.
+    pub(super) fn until(self, deadline: Option<Instant>) -> Self {
+        // Turns end when they are dropped, and cannot be taken apart.
+        let mut turn = self;
+        turn.deadline = deadline;
+        turn
+    }
+
+    /// The first of an answer that may be long has come.
+    pub(super) fn has_begun_to_answer(&mut self) {
+        self.answered = Some(self.begun.elapsed());
+    }
+
+    /// The call has come to this; a server that is overloaded may say for how long it wants no more.
+    pub(super) fn end(&mut self, code: Code, pushback: Option<Duration>) {
+        self.close(verdict(code), pushback);
+    }
+
+    /// Nothing of the call has left, so that nothing is known of the endpoint.
+    pub(super) fn never_left(mut self) {
+        self.close(Verdict::Unknown, None);
+    }
+
+    fn close(&mut self, verdict: Verdict, pushback: Option<Duration>) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        let Endpoint { load, breaker, successes, failures, begun, .. } = &*self.endpoint;
+        let now_ms = since(*begun);
+        match verdict {
+            Verdict::Good => {
+                successes.fetch_add(1, Ordering::Relaxed);
+                load.heard(self.answered.unwrap_or_else(|| self.begun.elapsed()), now_ms);
+            }
+            Verdict::Bad => {
+                failures.fetch_add(1, Ordering::Relaxed);
+                load.heard(pushback.unwrap_or(PENALTY).clamp(PENALTY, LONGEST_PENALTY), now_ms);
+            }
+            Verdict::Unknown => {}
+        }
+        breaker.report(self.leave, verdict, now_ms);
+        load.end();
+        self.connection.end();
+    }
+}
+
+impl Drop for Turn {
+    /// Its caller went away, or had no more time.
+    fn drop(&mut self) {
+        let is_late = self.deadline.is_some_and(|deadline| deadline <= Instant::now());
+        // A stream that has begun may be left at any time.
+        let verdict = match (is_late, self.answered) {
+            (true, None) => Verdict::Bad,
+            (false, _) | (true, Some(_)) => Verdict::Unknown,
+        };
+        self.close(verdict, None);
+    }
+}
+
+/// Whether a code says something of whoever answered it. Any other is an answer, however unwelcome.
+fn verdict(code: Code) -> Verdict {
+    match code {
+        Code::Unavailable
+        | Code::ResourceExhausted
+        | Code::DeadlineExceeded
+        | Code::Internal
+        | Code::Unknown
+        | Code::DataLoss => Verdict::Bad,
+        Code::Cancelled => Verdict::Unknown,
+        Code::Ok
+        | Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::FailedPrecondition
+        | Code::Aborted
+        | Code::OutOfRange
+        | Code::Unimplemented
+        | Code::Unauthenticated => Verdict::Good,
+    }
+}

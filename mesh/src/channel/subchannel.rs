@@ -1,0 +1,140 @@
+//! Keeps an endpoint connected, and knows whether it serves.
+
+use std::sync::Arc;
+
+use contract::grpc::health::v1::health_check_response::ServingStatus;
+use contract::grpc::health::v1::health_client::HealthClient;
+use contract::grpc::health::v1::{HealthCheckRequest, HealthCheckResponse};
+use http::uri::Authority;
+use http::{Request, Response};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
+use tonic::body::Body;
+use tonic::{Code, Status, Streaming};
+use tower::service_fn;
+
+use super::address_to;
+use super::backoff::Backoff;
+use super::connection::Connection;
+use super::endpoint::{Endpoint, MOST_CONNECTIONS, State};
+
+/// A connection that did not last as long as the longest wait is one more failure.
+const LASTING: std::time::Duration = std::time::Duration::from_secs(3);
+
+/// What keeps one endpoint connected.
+pub(super) struct Subchannel {
+    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) authority: Authority,
+    /// Wakes whoever chooses among endpoints.
+    pub(super) changed: Arc<Notify>,
+    /// Wakes whoever knows where endpoints are: this one may have moved.
+    pub(super) lost: Arc<Notify>,
+}
+
+/// What an endpoint said last of its health.
+type Watch = Streaming<HealthCheckResponse>;
+
+impl Subchannel {
+    /// Never returns; the endpoint is let go of by dropping this.
+    pub(super) async fn run(self) {
+        let mut backoff = Backoff::default();
+        loop {
+            let begun = Instant::now();
+            match Connection::dial(&self.endpoint.address).await {
+                Ok(connection) => {
+                    self.hold(connection).await;
+                    self.endpoint.set_connections(Vec::new());
+                }
+                Err(error) => self.fail(&error.to_string()),
+            }
+            if begun.elapsed() >= LASTING {
+                backoff.succeeded();
+            } else {
+                sleep(backoff.failed(rand::random())).await;
+            }
+        }
+    }
+
+    /// Returns when the last connection is closed.
+    async fn hold(&self, first: Connection) {
+        let mut connections = vec![Arc::new(first)];
+        while let Some(lead) = connections.first().cloned() {
+            self.endpoint.set_connections(connections.clone());
+            tokio::select! {
+                () = lead.closed() => {}
+                () = self.follow(&lead) => {}
+                () = self.endpoint.is_full.notified(), if connections.len() < MOST_CONNECTIONS => {
+                    if let Ok(more) = Connection::dial(&self.endpoint.address).await {
+                        connections.push(Arc::new(more));
+                    }
+                }
+            }
+            connections.retain(|connection| !connection.is_closed());
+        }
+        match self.endpoint.state() {
+            State::Ready | State::Resting => self.become_(State::Connecting),
+            State::Connecting | State::Failing(_) => self.fail("it closed the connection"),
+        }
+        self.lost.notify_one();
+    }
+
+    /// Takes over what the endpoint says of its health (gRFC A17), until the connection is closed.
+    async fn follow(&self, connection: &Arc<Connection>) {
+        let mut backoff = Backoff::default();
+        loop {
+            let status = match self.watch(connection).await {
+                Ok(mut watch) => self.listen(&mut watch).await,
+                Err(status) => status,
+            };
+            if status.code() == Code::Unimplemented {
+                // Whoever does not tell is taken for healthy.
+                self.become_(State::Ready);
+                return connection.closed().await;
+            }
+            if connection.is_closed() {
+                return;
+            }
+            self.fail(&format!("its health is not known: {}", status.message()));
+            sleep(backoff.failed(rand::random())).await;
+        }
+    }
+
+    async fn watch(&self, connection: &Arc<Connection>) -> Result<Watch, Status> {
+        let mut client = HealthClient::new(service_fn(|mut request: Request<Body>| {
+            address_to(&self.authority, &mut request);
+            let sent = connection.send(request);
+            async move {
+                let answer =
+                    sent.await.map_err(|unsent| Status::from_error(unsent.error.into()))?;
+                Ok::<Response<Body>, Status>(answer.map(Body::new))
+            }
+        }));
+        Ok(client.watch(HealthCheckRequest::default()).await?.into_inner())
+    }
+
+    /// Returns why nothing more is said.
+    async fn listen(&self, watch: &mut Watch) -> Status {
+        loop {
+            match watch.message().await {
+                Ok(Some(said)) if said.status() == ServingStatus::Serving => {
+                    self.become_(State::Ready);
+                }
+                Ok(Some(_)) => self.become_(State::Resting),
+                Ok(None) => return Status::unavailable("the watch has ended"),
+                Err(status) => return status,
+            }
+        }
+    }
+
+    fn fail(&self, why: &str) {
+        let endpoint = &self.endpoint.address;
+        tracing::debug!(%endpoint, why, "an endpoint takes no calls");
+        self.become_(State::Failing(why.into()));
+    }
+
+    fn become_(&self, state: State) {
+        if self.endpoint.set_state(state) {
+            self.changed.notify_one();
+        }
+    }
+}
