@@ -86,7 +86,7 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
         descriptors: vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS],
         roles: tradewind::roles::roles(),
         elsewhere,
-        calls: mesh::Configs::default(),
+        calls: arguments.others.calls()?,
         subscriptions: compose::subscriptions(),
         service_key: key,
         limits: arguments.budgets.limits(),

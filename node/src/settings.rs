@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use mesh::Configs;
 use mesh::limits::Limits;
 
 use crate::compose::Noun;
@@ -166,12 +167,25 @@ fn tell(email: String) -> impl Fn(&str) + Send + Sync {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Other processes")]
 pub(crate) struct Others {
-    /// Where a service runs that does not run here: `orders=http://10.0.0.7:7000`.
-    #[arg(long = "at", env = "TRADEWIND_AT", value_delimiter = ',', value_name = "NAME=URL")]
+    /// Where a service runs that does not run here: `orders=dns:///orders.shop:7000` (every address behind the
+    /// name, asked for again), `orders=http://10.0.0.7:7000`, `orders=unix:/run/orders.sock`, or
+    /// `orders=static:10.0.0.7:7000,10.0.0.8:7000`.
+    #[arg(long = "at", env = "TRADEWIND_AT", value_delimiter = ';', value_name = "NAME=TARGET")]
     pub(crate) at: Vec<String>,
+    /// How other processes are called: timeouts, retries, hedging, waiting, in the JSON of a gRPC service config.
+    /// It is read again when it changes.
+    #[arg(long, env = "TRADEWIND_SERVICE_CONFIG", value_name = "FILE")]
+    pub(crate) service_config: Option<PathBuf>,
     /// The key that shows the processes of one mesh to each other; see `tradewind mesh-key`.
     #[arg(long, env = "TRADEWIND_MESH_KEY", value_name = "FILE")]
     pub(crate) mesh_key: Option<PathBuf>,
+}
+
+impl Others {
+    /// How other processes are called.
+    pub(crate) fn calls(&self) -> Result<Configs> {
+        Ok(self.service_config.as_deref().map(Configs::open).transpose()?.unwrap_or_default())
+    }
 }
 
 /// What is for trying things out.
@@ -217,13 +231,13 @@ impl Trial {
     }
 }
 
-/// Where the services are that run elsewhere: `orders=http://10.0.0.7:7000`.
+/// Where the services are that run elsewhere: `orders=dns:///orders.shop:7000`.
 pub(crate) fn elsewhere(at: &[String]) -> Result<HashMap<&'static str, String>> {
     let mut elsewhere = HashMap::new();
     for place in at {
         let (name, address) = place
             .split_once('=')
-            .with_context(|| format!("--at {place} is not like orders=http://10.0.0.7:7000"))?;
+            .with_context(|| format!("--at {place} is not like orders=dns:///orders.shop:7000"))?;
         let noun: Noun = name.parse()?;
         ensure!(
             elsewhere.insert(noun.name(), address.to_owned()).is_none(),
@@ -247,7 +261,7 @@ pub(crate) fn check_places(
         .collect();
     if !missing.is_empty() {
         bail!(
-            "these services run neither here nor at a known address: {}; name each with --at NAME=http://HOST:PORT",
+            "these services run neither here nor at a known address: {}; name each with --at NAME=dns:///HOST:PORT",
             missing.join(", ")
         );
     }

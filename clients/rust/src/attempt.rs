@@ -1,38 +1,12 @@
 //! One try of a call: what goes out, and what has come back.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::FutureExt;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Response};
 use http_body_util::{BodyExt, Full};
-use mesh::{Channel, Code, Refusal, Status};
+use mesh::{Code, Status};
 use tonic::body::Body;
-use tower::util::BoxCloneSyncService;
-use tower::{ServiceExt, service_fn};
-
-/// What cannot be reached, in the words of a refusal.
-const MESH: &str = "the mesh";
-
-/// A connection as a channel of the mesh: what the network does is a status.
-pub(crate) fn transport(connection: tonic::transport::Channel) -> Channel {
-    BoxCloneSyncService::new(service_fn(move |request: Request<Body>| {
-        let connection = connection.clone();
-        connection.oneshot(request).map(|answer| {
-            answer.map_err(|error| {
-                // The connection reads `grpc-timeout` too, and may be the first to notice.
-                let late = std::error::Error::source(&error)
-                    .is_some_and(<dyn std::error::Error>::is::<tonic::TimeoutExpired>);
-                let refusal =
-                    if late { Refusal::DeadlineExceeded } else { Refusal::Unavailable(MESH) };
-                let mut status = Status::from(refusal);
-                status.set_source(Arc::new(error));
-                status
-            })
-        })
-    }))
-}
 
 /// What a call without a stream has come to, in whole.
 pub(crate) struct Answer {

@@ -18,7 +18,6 @@ use tracing::{Instrument, Span};
 
 use crate::attempt::Answer;
 use crate::client::Client;
-use crate::retry::{is_safe, takes_key};
 
 /// The calls of a client.
 #[derive(Clone)]
@@ -98,7 +97,7 @@ impl Client {
         let longest = method.as_ref().and_then(|method| method.deadline());
         let deadline = deadline::of(request.headers(), longest, self.deadline)?;
         let headers = request.headers_mut();
-        let keyed = method.as_ref().is_some_and(|method| takes_key(method));
+        let keyed = method.as_ref().is_some_and(|method| method.takes_key());
         if keyed && !headers.contains_key(mesh::IDEMPOTENCY_KEY) {
             put(headers, mesh::IDEMPOTENCY_KEY, &self.ids.next("key"));
         }
@@ -108,7 +107,7 @@ impl Client {
         if let Some(parent) = trace::traceparent(span) {
             put(headers, "traceparent", &parent);
         }
-        let is_safe = method.as_ref().is_some_and(|method| is_safe(method, keyed));
+        let is_safe = method.as_ref().is_some_and(|method| method.is_safe_to_repeat(keyed));
         Ok(Plan { method, deadline, is_safe })
     }
 
@@ -166,5 +165,24 @@ fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
     // Keys, tokens and durations are visible ASCII, as they were made.
     if let Ok(value) = HeaderValue::try_from(value) {
         headers.insert(HeaderName::from_static(name), value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mesh::policy::Policies;
+
+    #[test]
+    fn what_is_safe_is_what_the_contracts_say() {
+        let policies = Policies::read(&[contract::DESCRIPTORS, tradewind::DESCRIPTORS]).unwrap();
+        let safe = |path: &str, has_key| policies.method(path).unwrap().is_safe_to_repeat(has_key);
+
+        assert!(safe("/tradewind.catalog.v1.CatalogService/SearchProducts", false));
+        assert!(safe("/tradewind.users.v1.UsersService/SetUserRoles", false));
+        assert!(safe("/tradewind.orders.v1.OrdersService/PlaceOrder", true));
+        assert!(!safe("/tradewind.orders.v1.OrdersService/PlaceOrder", false));
+        // A refresh token is good once, and a password is tried once.
+        assert!(!safe("/tradewind.users.v1.UsersService/RefreshSession", true));
+        assert!(!safe("/tradewind.users.v1.UsersService/LogIn", true));
     }
 }

@@ -3,10 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use contract::grpc::health::v1::HealthCheckRequest;
+use contract::grpc::health::v1::health_client::HealthClient;
+use mesh::channel::MalformedTarget;
 use mesh::policy::{Policies, PolicyError};
-use mesh::{Channel, Clock, Context, HasContext, Ids};
+use mesh::{
+    Channel, Clock, Code, Configs, Context, HasContext, Ids, Request, ServiceConfig, Status, Target,
+};
 use tokio::time::Instant;
-use tonic::transport::Endpoint;
 use tower::util::BoxCloneSyncService;
 use tracing::Span;
 
@@ -19,30 +23,27 @@ use tradewind::orders::v1::orders_service_client::OrdersServiceClient;
 use tradewind::payments::v1::payments_service_client::PaymentsServiceClient;
 use tradewind::users::v1::users_service_client::UsersServiceClient;
 
-use crate::attempt;
 use crate::budget::Budget;
 use crate::call::Calls;
 use crate::retry::Retry;
 use crate::session::TokenSource;
 use crate::transport::{Identity, Transport};
 
-/// How long a connection may take to be made.
+/// How long a mesh may take to say that it is there.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How often a peer that says nothing is asked whether it is there, and how long it may take to say so.
-const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
 
 /// A mesh that cannot be called.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// Not an address.
-    #[error("`{0}` is not like http://127.0.0.1:8080")]
-    Address(String, #[source] tonic::transport::Error),
+    #[error(transparent)]
+    Address(#[from] MalformedTarget),
     /// An address, or a key, of a service.
     #[error(transparent)]
     Service(#[from] mesh::ConfigError),
     /// Nothing answers there.
     #[error("there is no mesh at {0}")]
-    Unreachable(String, #[source] tonic::transport::Error),
+    Unreachable(String, #[source] Status),
     /// The contracts that this program was built with.
     #[error(transparent)]
     Contracts(#[from] PolicyError),
@@ -75,17 +76,19 @@ impl std::fmt::Debug for Client {
 impl Client {
     /// A mesh at the address of its gateway or of a service, once it has answered; for nobody, in the default project.
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
-        let endpoint = Endpoint::from_shared(url.to_owned())
-            .map_err(|source| ConnectError::Address(url.to_owned(), source))?
-            .connect_timeout(CONNECT)
-            .tcp_nodelay(true)
-            .http2_keep_alive_interval(PING.0)
-            .keep_alive_timeout(PING.1);
-        let channel = endpoint
-            .connect()
-            .await
-            .map_err(|source| ConnectError::Unreachable(url.to_owned(), source))?;
-        Ok(Self::over(attempt::transport(channel))?)
+        let target: Target = url.parse()?;
+        let policies = Policies::read(&[contract::DESCRIPTORS, tradewind::DESCRIPTORS])?;
+        let once = Configs::fixed(ServiceConfig::once());
+        let channel = mesh::channel::dial(target, Arc::new(policies), once);
+        let mut asked = Request::new(HealthCheckRequest::default());
+        asked.set_timeout(CONNECT);
+        match HealthClient::new(channel.clone()).check(asked).await {
+            // Whoever knows no health has answered too.
+            Err(status) if status.code() != Code::Unimplemented => {
+                Err(ConnectError::Unreachable(url.to_owned(), status))
+            }
+            Ok(_) | Err(_) => Ok(Self::over(channel)?),
+        }
     }
 
     /// A mesh whose services are called by one of them: with its key, each at its own address, INTERNAL

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use contract::mesh::v1::Idempotency;
-use mesh::policy::Method;
 use mesh::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -50,22 +48,8 @@ impl Retry {
     }
 }
 
-/// Whether a repeat of a call has no other effect than the call.
-pub(crate) fn is_safe(method: &Method, has_key: bool) -> bool {
-    method.idempotent || (has_key && takes_key(method))
-}
-
-/// Whether a call takes an idempotency key.
-pub(crate) fn takes_key(method: &Method) -> bool {
-    match method.rpc.idempotency() {
-        Idempotency::KeyOptional | Idempotency::KeyRequired => true,
-        Idempotency::Unspecified => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use mesh::policy::Policies;
     use tonic_types::ErrorDetails;
 
     use super::*;
@@ -109,19 +93,5 @@ mod tests {
         // Nobody said that a stale etag gets better by waiting.
         assert_eq!(retry.wait(&Status::aborted("stale"), 1, 1.0), None);
         assert_eq!(retry.wait(&Status::resource_exhausted("full"), 1, 1.0), None);
-    }
-
-    #[test]
-    fn what_is_safe_is_what_the_contracts_say() {
-        let policies = Policies::read(&[contract::DESCRIPTORS, tradewind::DESCRIPTORS]).unwrap();
-        let safe = |path: &str, has_key| is_safe(policies.method(path).unwrap(), has_key);
-
-        assert!(safe("/tradewind.catalog.v1.CatalogService/SearchProducts", false));
-        assert!(safe("/tradewind.users.v1.UsersService/SetUserRoles", false));
-        assert!(safe("/tradewind.orders.v1.OrdersService/PlaceOrder", true));
-        assert!(!safe("/tradewind.orders.v1.OrdersService/PlaceOrder", false));
-        // A refresh token is good once, and a password is tried once.
-        assert!(!safe("/tradewind.users.v1.UsersService/RefreshSession", true));
-        assert!(!safe("/tradewind.users.v1.UsersService/LogIn", true));
     }
 }

@@ -46,7 +46,7 @@ impl Transport {
             descriptors: vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS],
             roles: mesh::identity::Roles::default(),
             elsewhere: identity.at,
-            calls: mesh::Configs::default(),
+            calls: mesh::Configs::fixed(mesh::ServiceConfig::once()),
             subscriptions: HashMap::new(),
             service_key: Some(Arc::new(identity.key)),
             limits: mesh::limits::Limits::default(),

@@ -106,6 +106,14 @@ impl ServiceConfig {
         json::read(text)
     }
 
+    /// Every call is tried once, by whoever tries again itself. What has not left is still sent elsewhere.
+    #[must_use]
+    pub fn once() -> Self {
+        let retry = Retry { attempts: 1, ..Retry::default() };
+        let config = MethodConfig { more: More::Retry(retry), ..MethodConfig::default() };
+        Self { methods: HashMap::from([(String::new(), Arc::new(config))]), ..Self::default() }
+    }
+
     /// How the RPC of a path is called.
     pub(super) fn of(&self, path: &str) -> Option<&Arc<MethodConfig>> {
         if self.methods.is_empty() {

@@ -86,7 +86,7 @@ pub(crate) async fn send(
 }
 
 /// A message behind its flag and length.
-pub(crate) fn framed(errand: &Errand) -> Vec<u8> {
+pub(crate) fn framed(errand: &impl Message) -> Vec<u8> {
     let message = errand.encode_to_vec();
     let length = u32::try_from(message.len()).unwrap().to_be_bytes();
     [&[0], length.as_slice(), &message].concat()

@@ -3,11 +3,13 @@
 
 mod access;
 mod asking;
+mod balancing;
 mod cache;
 mod cancellation;
 mod deadline;
 mod drain;
 mod errors;
+mod fleet;
 mod health;
 mod identity;
 mod limits;
@@ -15,6 +17,7 @@ mod metrics;
 mod parrot;
 mod reach;
 mod receiver;
+mod retries;
 mod service_tokens;
 mod shape;
 mod signer;
