@@ -27,6 +27,8 @@ pub struct Method {
     pub idempotent: bool,
     /// Whether it takes one message and answers one.
     pub unary: bool,
+    /// Whether it takes one message, however many it answers.
+    pub takes_one: bool,
     pub(crate) metrics: CallMetrics,
 }
 
@@ -83,6 +85,7 @@ impl Policies {
                 without_effect: true,
                 idempotent: true,
                 unary,
+                takes_one: unary,
                 metrics: CallMetrics::default(),
             };
             methods.entry(Arc::clone(&method.path)).or_insert_with(|| Arc::new(method));
@@ -123,6 +126,7 @@ fn read(pool: &DescriptorPool, method: &MethodDescriptor) -> Result<Method, Poli
         without_effect: level == Some(1),
         idempotent: matches!(level, Some(1 | 2)),
         unary: !method.is_client_streaming() && !method.is_server_streaming(),
+        takes_one: !method.is_client_streaming(),
         service,
         rpc,
         metrics: CallMetrics::default(),

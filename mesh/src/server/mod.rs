@@ -4,6 +4,7 @@ pub(crate) mod body;
 mod cache;
 mod lease;
 mod outcome;
+mod single;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -152,6 +153,9 @@ impl Stack {
             parts.limiter.take(method.rpc.rate(), &context)?;
         }
         Span::current().record("caller", context.caller.actor());
+        // Services of the mesh call with generated clients, which send one.
+        let counted = method.takes_one && !from_mesh;
+        let request = if counted { request.map(single::single) } else { request };
 
         // The cache stands after access: what may not be asked is not answered from memory either.
         let kept = method.rpc.cache.as_ref().filter(|_| method.unary && method.without_effect);
@@ -196,10 +200,11 @@ impl Stack {
 
 /// Whether the routes have no such RPC: a contract that is known, of a service that runs elsewhere.
 fn is_unrouted(response: &Response<Body>) -> bool {
-    response
-        .extensions()
-        .get::<Status>()
-        .is_some_and(|status| status.code() == Code::Unimplemented && status.message().is_empty())
+    let status = response.extensions().get::<Status>();
+    status.is_some_and(|status| {
+        let silent = status.message().is_empty() && status.details().is_empty();
+        status.code() == Code::Unimplemented && silent
+    })
 }
 
 async fn within<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> Result<T, Status> {

@@ -10,9 +10,10 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use http::HeaderMap;
+use prost::Message;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt};
+use tonic_types::{ErrorDetails, StatusExt, pb};
 
 use super::LONGEST_MESSAGE;
 use crate::failure::{DOMAIN, Refusal};
@@ -66,6 +67,9 @@ pub(crate) fn complete(headers: &mut HeaderMap) -> Option<(Code, String)> {
 
 /// What there is to know besides, as much of it as fits.
 fn details_of(status: &Status, text: &str) -> Bytes {
+    if let Some(own) = of_the_service(status, text) {
+        return own;
+    }
     let code = status.code();
     let mut details = status.get_error_details();
     if details.error_info().is_none() {
@@ -81,6 +85,21 @@ fn details_of(status: &Status, text: &str) -> Bytes {
             None => return Bytes::new(),
         }
     }
+}
+
+/// Details that are not of `google.rpc`, with those beside them: an agreement of a service with its callers,
+/// to which nothing is added.
+fn of_the_service(status: &Status, text: &str) -> Option<Bytes> {
+    let mut told = pb::Status::decode(status.details()).ok()?;
+    let own =
+        |detail: &str| !detail.rsplit('/').next().unwrap_or_default().starts_with("google.rpc.");
+    if !told.details.iter().any(|detail| own(&detail.type_url)) {
+        return None;
+    }
+    told.code = status.code().into();
+    told.message = text.to_owned();
+    let written = told.encode_to_vec();
+    (written.len() <= LONGEST_DETAILS).then(|| written.into())
 }
 
 /// Half of the longest list; when no list is left to halve, the reason and the time to wait alone.

@@ -4,7 +4,6 @@
 //! Invariant: what is under test is the mesh and the gateway as they are; nothing here mends an answer.
 
 mod connect;
-mod contracts;
 mod interop;
 mod serving;
 mod streaming;
@@ -13,6 +12,7 @@ mod trailing;
 use std::process::ExitCode;
 
 use clap::Parser;
+use conformance as contracts;
 
 /// One program for both suites, since both begin by linking the same mesh.
 #[derive(Debug, Parser)]

@@ -41,7 +41,9 @@ impl ConformanceService for Conformance {
     ) -> Result<Response<Self::ServerStreamStream>, Status> {
         let (seen, _, asked) = request.into_parts();
         let info = request_info(&seen, vec![any(&asked)]);
-        streams::answers(asked.response_definition.unwrap_or_default(), info)
+        streams::answers(asked.response_definition.unwrap_or_default(), info, |payload| {
+            ServerStreamResponse { payload }
+        })
     }
 
     async fn client_stream(
@@ -66,11 +68,10 @@ impl ConformanceService for Conformance {
         request: Request<Streaming<BidiStreamRequest>>,
     ) -> Result<Response<Self::BidiStreamStream>, Status> {
         let (seen, _, mut asked) = request.into_parts();
+        let wrap = |payload| BidiStreamResponse { payload };
         let Some(first) = asked.message().await? else {
-            return streams::answers(
-                StreamResponseDefinition::default(),
-                request_info(&seen, Vec::new()),
-            );
+            let info = request_info(&seen, Vec::new());
+            return streams::answers(StreamResponseDefinition::default(), info, wrap);
         };
         let mut told = vec![any(&first)];
         let definition = first.response_definition.unwrap_or_default();
@@ -80,7 +81,7 @@ impl ConformanceService for Conformance {
         while let Some(message) = asked.message().await? {
             told.push(any(&message));
         }
-        streams::answers(definition, request_info(&seen, told))
+        streams::answers(definition, request_info(&seen, told), wrap)
     }
 
     async fn unimplemented(

@@ -9,22 +9,9 @@ use tonic::metadata::MetadataMap;
 use super::definition::{any, failure, metadata, wait};
 use crate::contracts::conformance::conformance_payload::RequestInfo;
 use crate::contracts::conformance::{
-    BidiStreamRequest, BidiStreamResponse, ConformancePayload, Error, ServerStreamResponse,
-    StreamResponseDefinition,
+    BidiStreamRequest, BidiStreamResponse, ConformancePayload, Error, StreamResponseDefinition,
 };
 use crate::streaming::{Answers, sent};
-
-impl From<ConformancePayload> for ServerStreamResponse {
-    fn from(payload: ConformancePayload) -> Self {
-        Self { payload: Some(payload) }
-    }
-}
-
-impl From<ConformancePayload> for BidiStreamResponse {
-    fn from(payload: ConformancePayload) -> Self {
-        Self { payload: Some(payload) }
-    }
-}
 
 /// What is still to be sent.
 struct Script {
@@ -69,14 +56,15 @@ fn script(
 }
 
 /// All answers, one after the other.
-pub(super) fn answers<T: From<ConformancePayload> + Send + 'static>(
+pub(super) fn answers<T: Send + 'static>(
     definition: StreamResponseDefinition,
     info: RequestInfo,
+    wrap: fn(Option<ConformancePayload>) -> T,
 ) -> Result<Response<Answers<T>>, Status> {
     let (mut script, headers) = script(definition, info)?;
     Ok(sending(headers, |answer| async move {
         while let Some(payload) = script.next().await {
-            if answer.send(Ok(payload.into())).await.is_err() {
+            if answer.send(Ok(wrap(Some(payload)))).await.is_err() {
                 return Ok(());
             }
         }
@@ -93,7 +81,7 @@ pub(super) fn turns(
     let (mut script, headers) = script(definition, info)?;
     Ok(sending(headers, |answer| async move {
         while let Some(payload) = script.next().await {
-            if answer.send(Ok(payload.into())).await.is_err() {
+            if answer.send(Ok(BidiStreamResponse { payload: Some(payload) })).await.is_err() {
                 return Ok(());
             }
             // When nothing more is asked, what is still to be said is said.

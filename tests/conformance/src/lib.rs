@@ -1,6 +1,9 @@
 //! The contracts of the suites, compiled as every other contract is.
+//!
+//! Invariant: names and numbers are as published; only the policy that the mesh asks of an RPC is ours.
 
 #[expect(
+    missing_docs,
     unreachable_pub,
     clippy::all,
     clippy::pedantic,
@@ -14,8 +17,8 @@ mod generated {
     include!(concat!(env!("OUT_DIR"), "/resources.rs"));
 }
 
-pub(crate) use generated::connectrpc::conformance::v1 as conformance;
-pub(crate) use generated::grpc::testing;
+pub use generated::connectrpc::conformance::v1 as conformance;
+pub use generated::grpc::testing;
 
 /// The contracts as an encoded `google.protobuf.FileDescriptorSet`.
-pub(crate) const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
