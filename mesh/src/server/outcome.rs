@@ -127,3 +127,32 @@ fn shortened(details: &ErrorDetails) -> Option<ErrorDetails> {
     let said = Status::with_error_details(Code::Unknown, "", bare.clone()).details().len();
     (said <= LONGEST_DETAILS - LONGEST_TEXT - 16).then_some(bare)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(type_url: &str, length: usize) -> HeaderMap {
+        let value = vec![7; length];
+        let detail = prost_types::Any { type_url: type_url.to_owned(), value };
+        let status = pb::Status { code: 5, message: "gone".to_owned(), details: vec![detail] };
+        let status = Status::with_details(Code::NotFound, "gone", status.encode_to_vec().into());
+        let mut headers = HeaderMap::new();
+        status.add_header(&mut headers).unwrap();
+        complete(&mut headers);
+        headers
+    }
+
+    #[test]
+    fn details_of_a_services_own_kind_leave_as_they_are_while_they_fit() {
+        let types = |length| {
+            let headers = told("type.googleapis.com/shop.v1.Shelf", length);
+            let status = Status::from_header_map(&headers).unwrap();
+            let told = pb::Status::decode(status.details()).unwrap();
+            told.details.into_iter().map(|it| it.type_url).collect::<Vec<_>>()
+        };
+
+        assert_eq!(types(100), ["type.googleapis.com/shop.v1.Shelf"]);
+        assert_eq!(types(4000), ["type.googleapis.com/google.rpc.ErrorInfo"]);
+    }
+}

@@ -13,7 +13,7 @@ use serde::Serialize;
 use tonic::body::Body;
 use tonic_types::StatusExt;
 
-use crate::{coding, details, headers};
+use crate::{coding, details, headers, request_id};
 
 /// The domain of `ErrorInfo` for what the gateway itself refuses.
 pub const DOMAIN: &str = "gateway.tradewind";
@@ -228,9 +228,10 @@ pub(crate) fn response(status: &Status) -> Response<Body> {
     response
 }
 
-/// The same for callers who read HTTP's status and no JSON but that of their protocol.
+/// The same for callers who read HTTP's status and no JSON but that of their protocol: a line for people.
 pub(crate) fn plain(status: &Status) -> Response<Body> {
-    let text = format!("{}\n", status.message());
+    let id = request_id::in_metadata(status).unwrap_or_default();
+    let text = format!("{} ({id})\n", status.message());
     let mut response = Response::new(Body::new(Full::from(text)));
     *response.status_mut() = http_status(status);
     let headers = response.headers_mut();

@@ -1,4 +1,4 @@
-//! connectrpc.conformance.v1.ConformanceService, as its contract describes it.
+//! `connectrpc.conformance.v1.ConformanceService`, as its contract describes it.
 
 use mesh::{Request, Response, Status, async_trait};
 use prost_types::Any;

@@ -1,4 +1,4 @@
-//! grpc.testing.TestService, as the description of the tests has it.
+//! `grpc.testing.TestService`, as the description of the tests has it.
 
 use std::time::Duration;
 
