@@ -6,7 +6,7 @@
 SERVE = cargo run -- serve --data ./data --demo-shop
 
 help: ## Say what there is
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 run: ## Build and serve the sample shop on 127.0.0.1:8080
 	@scripts/install.sh run

@@ -27,9 +27,18 @@ pub struct Method {
     pub idempotent: bool,
     /// Whether it takes one message and answers one.
     pub unary: bool,
-    /// Whether it takes one message, however many it answers.
-    pub takes_one: bool,
+    /// What it takes, however much it answers.
+    pub takes: Takes,
     pub(crate) metrics: CallMetrics,
+}
+
+/// How many messages a request has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    /// One.
+    One,
+    /// Any number, as they come.
+    Stream,
 }
 
 impl Method {
@@ -85,7 +94,7 @@ impl Policies {
                 without_effect: true,
                 idempotent: true,
                 unary,
-                takes_one: unary,
+                takes: if unary { Takes::One } else { Takes::Stream },
                 metrics: CallMetrics::default(),
             };
             methods.entry(Arc::clone(&method.path)).or_insert_with(|| Arc::new(method));
@@ -126,7 +135,7 @@ fn read(pool: &DescriptorPool, method: &MethodDescriptor) -> Result<Method, Poli
         without_effect: level == Some(1),
         idempotent: matches!(level, Some(1 | 2)),
         unary: !method.is_client_streaming() && !method.is_server_streaming(),
-        takes_one: !method.is_client_streaming(),
+        takes: if method.is_client_streaming() { Takes::Stream } else { Takes::One },
         service,
         rpc,
         metrics: CallMetrics::default(),

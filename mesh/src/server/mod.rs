@@ -31,7 +31,7 @@ use crate::failure::Refusal;
 use crate::identity::{Identified, Identity};
 use crate::limits::Limiter;
 use crate::metrics::{CallTimer, Metrics, status_name};
-use crate::policy::{Method, Policies};
+use crate::policy::{Method, Policies, Takes};
 use crate::replay::Replay;
 use crate::trace;
 
@@ -154,7 +154,7 @@ impl Stack {
         }
         Span::current().record("caller", context.caller.actor());
         // Services of the mesh call with generated clients, which send one.
-        let counted = method.takes_one && !from_mesh;
+        let counted = method.takes == Takes::One && !from_mesh;
         let request = if counted { request.map(single::single) } else { request };
 
         // The cache stands after access: what may not be asked is not answered from memory either.

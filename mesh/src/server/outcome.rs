@@ -97,7 +97,7 @@ fn of_the_service(status: &Status, text: &str) -> Option<Bytes> {
         return None;
     }
     told.code = status.code().into();
-    told.message = text.to_owned();
+    text.clone_into(&mut told.message);
     let written = told.encode_to_vec();
     (written.len() <= LONGEST_DETAILS).then(|| written.into())
 }

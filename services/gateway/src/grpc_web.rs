@@ -13,7 +13,7 @@ use mesh::Status;
 use tonic::body::Body;
 
 use crate::call::{self, Call};
-use crate::coding::Coding;
+use crate::coding::{self, Coding};
 use crate::edge::Edge;
 use crate::errors::{self, Refusal};
 use crate::headers;
@@ -143,7 +143,7 @@ fn failed(status: &Status, form: Form) -> Response<Body> {
     let mut response = Response::new(Body::new(Full::new(frame)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, form.media_type());
-    headers.insert("grpc-accept-encoding", HeaderValue::from_static("gzip, identity"));
+    headers.insert("grpc-accept-encoding", coding::KNOWN);
     response
 }
 

@@ -5,7 +5,7 @@ use http::{Method, Request, Response, Version};
 use mesh::Status;
 use tonic::body::Body;
 
-use crate::coding::Coding;
+use crate::coding::{self, Coding};
 use crate::edge::Edge;
 use crate::errors::{self, Refusal};
 use crate::headers;
@@ -33,7 +33,11 @@ pub(crate) async fn answer(
         let refusal = Refusal::MediaType { got: media_type.to_owned(), wanted: "application/grpc" };
         return errors::plain(&id.on(refusal.into()));
     }
-    forward(edge, request).await.unwrap_or_else(|status| id.on(status).into_http())
+    forward(edge, request).await.unwrap_or_else(|status| {
+        let mut response = id.on(status).into_http();
+        response.headers_mut().insert("grpc-accept-encoding", coding::KNOWN);
+        response
+    })
 }
 
 async fn forward(edge: &Edge, request: Request<Body>) -> Result<Response<Body>, Status> {

@@ -17,7 +17,7 @@ use crate::support::{
 const ECHO: &str = "/test.v1.EchoService/Echo";
 const FOLLOW: &str = "/test.v1.EchoService/Follow";
 
-fn packed(data: &[u8]) -> Vec<u8> {
+pub(crate) fn packed(data: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(data).unwrap();
     encoder.finish().unwrap()

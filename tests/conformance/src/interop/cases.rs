@@ -57,8 +57,8 @@ fn client(channel: Channel) -> TestServiceClient<Channel> {
     TestServiceClient::new(channel)
 }
 
-fn payload(size: usize) -> Option<Payload> {
-    Some(Payload { body: vec![0; size], ..Payload::default() })
+fn payload(size: usize) -> Payload {
+    Payload { body: vec![0; size], ..Payload::default() }
 }
 
 fn sized(sizes: &[i32]) -> Vec<ResponseParameters> {
@@ -88,7 +88,7 @@ async fn empty_unary(channel: Channel) -> Result<()> {
 async fn large_unary(channel: Channel) -> Result<()> {
     let asked = SimpleRequest {
         response_size: 314_159,
-        payload: payload(271_828),
+        payload: Some(payload(271_828)),
         ..SimpleRequest::default()
     };
     let SimpleResponse { payload, .. } = client(channel).unary_call(asked).await?.into_inner();
@@ -98,8 +98,10 @@ async fn large_unary(channel: Channel) -> Result<()> {
 }
 
 async fn client_streaming(channel: Channel) -> Result<()> {
-    let inputs = REQUESTS
-        .map(|size| StreamingInputCallRequest { payload: payload(size), ..Default::default() });
+    let inputs = REQUESTS.map(|size| StreamingInputCallRequest {
+        payload: Some(payload(size)),
+        ..Default::default()
+    });
     let answer = client(channel).streaming_input_call(stream::iter(inputs)).await?.into_inner();
     let sum = answer.aggregated_payload_size;
     ensure!(sum == 74_922, "{sum} bytes have arrived");
@@ -149,7 +151,7 @@ async fn ask(
 ) -> Result<()> {
     let asked = StreamingOutputCallRequest {
         response_parameters: sized(&[response]),
-        payload: payload(request),
+        payload: Some(payload(request)),
         ..StreamingOutputCallRequest::default()
     };
     Ok(input.send(asked).await?)
@@ -164,7 +166,7 @@ async fn empty_stream(channel: Channel) -> Result<()> {
 async fn timeout_on_sleeping_server(channel: Channel) -> Result<()> {
     let (input, inputs) = mpsc::channel(1);
     let asked = StreamingOutputCallRequest {
-        payload: payload(27182),
+        payload: Some(payload(27182)),
         ..StreamingOutputCallRequest::default()
     };
     input.send(asked).await?;
@@ -253,7 +255,8 @@ fn check_after(metadata: &MetadataMap) -> Result<()> {
 }
 
 async fn custom_metadata(channel: Channel) -> Result<()> {
-    let asked = SimpleRequest { response_size: 1, payload: payload(1), ..SimpleRequest::default() };
+    let asked =
+        SimpleRequest { response_size: 1, payload: Some(payload(1)), ..SimpleRequest::default() };
     let mut request = Request::new(asked);
     mark(request.metadata_mut())?;
     // Of a unary call, the generated client gives both as one.
@@ -263,7 +266,7 @@ async fn custom_metadata(channel: Channel) -> Result<()> {
 
     let asked = StreamingOutputCallRequest {
         response_parameters: sized(&[1]),
-        payload: payload(1),
+        payload: Some(payload(1)),
         ..StreamingOutputCallRequest::default()
     };
     let mut request = Request::new(stream::iter([asked]));

@@ -16,7 +16,7 @@ use crate::trailing::WithTrailing;
 /// Serves until standard input ends; the port is the first line of standard output.
 pub(crate) async fn run() -> Result<()> {
     let stop = CancellationToken::new();
-    let server = TestServiceServer::new(TestService::default());
+    let server = TestServiceServer::new(TestService);
     let service = Service::new("interop").answer(WithTrailing(server));
     let mesh = serving::mesh(vec![service], HashMap::new(), &stop)?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;

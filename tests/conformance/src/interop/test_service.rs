@@ -21,7 +21,7 @@ type Outputs = Answers<StreamingOutputCallResponse>;
 type Output = mpsc::Sender<Result<StreamingOutputCallResponse, Status>>;
 
 /// The service; it keeps nothing between calls.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct TestService;
 
 #[async_trait]
