@@ -1,12 +1,12 @@
 # The front door: `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run test bench format install
+.PHONY: help run test bench conformance format install
 
 # Every service in one process, its data in ./data, the sample shop in it.
 SERVE = cargo run -- serve --data ./data --demo-shop
 
 help: ## Say what there is
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 run: ## Build and serve the sample shop on 127.0.0.1:8080
 	@scripts/install.sh run
@@ -22,6 +22,9 @@ bench: ## Measure beside peers, in one run, and print the table of docs/performa
 	target/release/store-testing --durable target/release/bench run $(BENCH)
 
 BENCH = $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(LARGE),--large $(LARGE))
+
+conformance: ## Run the published suites of gRPC and Connect and count what holds
+	@scripts/conformance.sh
 
 format: ## Format the code and the contracts
 	@scripts/install.sh test

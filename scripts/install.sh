@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs by name what is missing to run, or to test, and says what it cannot install.
-# Usage: scripts/install.sh run|test|bench
+# Usage: scripts/install.sh run|test|bench|conformance
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -85,19 +85,32 @@ check_node() {
   fi
 }
 
-# A test runs the README's lines of grpcurl where it is; it is built where Go is, and done without elsewhere.
-install_grpcurl() {
-  [ -x target/tools/grpcurl ] || command -v grpcurl >/dev/null && return
+# A tool that is built where Go is, and done without elsewhere: what lacks it, the folder, the package.
+install_go_tool() {
+  local lacking=$1 folder=target/tools/$2 package=$3
+  local name=${package%@*}
+  name=${name##*/}
+  # What was built before versions were noted is what is named here.
+  [ -x "$folder/$name" ] && [ "$(cat "$folder/$name.version" 2>/dev/null || echo "$package")" = "$package" ] && return
   command -v go >/dev/null || return 0
-  echo "building grpcurl"
-  GOBIN=$PWD/target/tools go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3 ||
-    echo "tradewind: grpcurl could not be built; its test will be skipped." >&2
+  echo "building $name"
+  if GOBIN=$PWD/$folder GOFLAGS=${GOFLAGS:--p=2} go install "$package"; then
+    echo "$package" >"$folder/$name.version"
+  else
+    echo "tradewind: $name could not be built; $lacking will be skipped." >&2
+  fi
+}
+
+# A test runs the README's lines of grpcurl where it is.
+install_grpcurl() {
+  command -v grpcurl >/dev/null ||
+    install_go_tool "its test" . github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
 }
 
 case "${1:-}" in
-  run | test | bench) ;;
+  run | test | bench | conformance) ;;
   *)
-    echo "usage: $0 run|test|bench" >&2
+    echo "usage: $0 run|test|bench|conformance" >&2
     exit 2
     ;;
 esac
@@ -109,7 +122,7 @@ need protoc protobuf-compiler
 # What protoc imports stands beside it; its package only recommends the one that brings it.
 protoc=$(command -v protoc || echo /usr/bin/protoc)
 need_file "${protoc%/bin/protoc}/include/google/protobuf/descriptor.proto" libprotobuf-dev
-if [ "$1" != run ]; then
+if [ "$1" = test ] || [ "$1" = bench ]; then
   # Debian's package of the server brings pgbench with it.
   need_file '/usr/lib/postgresql/*/bin/initdb' postgresql
   need git git
@@ -128,5 +141,12 @@ if [ "$1" = test ]; then
   install_locked scripts/buf
   install_locked scripts/openapi
   install_locked clients/typescript
+  install_grpcurl
+fi
+if [ "$1" = conformance ]; then
+  install_go_tool "the client of the gRPC tests" interop google.golang.org/grpc/interop/client@v1.85.0
+  install_go_tool "the server of the gRPC tests" interop google.golang.org/grpc/interop/server@v1.85.0
+  install_go_tool "the Connect suite" . connectrpc.com/conformance/cmd/connectconformance@v1.0.7
+  install_go_tool "its lines" . github.com/bojand/ghz/cmd/ghz@v0.93.0
   install_grpcurl
 fi

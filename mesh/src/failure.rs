@@ -147,6 +147,9 @@ pub enum Refusal {
     /// The process stops.
     #[error("this process is stopping; call again")]
     Draining,
+    /// No message, or several, where there must be one.
+    #[error("the RPC takes one message, and the request has none or several")]
+    NotOneMessage,
     /// More than a message may be.
     #[error("the message is larger than {0} bytes")]
     TooLarge(usize),
@@ -181,6 +184,8 @@ impl Failure for Refusal {
             Self::UnknownService(_) => (Code::NotFound, "UNKNOWN_SERVICE"),
             Self::Panicked => (Code::Internal, "PANIC"),
             Self::Draining => (Code::Unavailable, "DRAINING"),
+            // By gRPC's own table of codes.
+            Self::NotOneMessage => (Code::Unimplemented, "NOT_ONE_MESSAGE"),
             Self::TooLarge(_) => (Code::ResourceExhausted, "MESSAGE_TOO_LARGE"),
         }
     }

@@ -18,6 +18,7 @@ pub mod deadline;
 mod events;
 pub mod failure;
 pub mod faults;
+mod framing;
 pub mod health;
 pub mod identity;
 pub mod ids;

@@ -28,11 +28,20 @@ pub struct Method {
     pub idempotent: bool,
     /// Whether it takes one message and answers one.
     pub unary: bool,
-    /// Whether it takes one message, however many it answers.
-    pub one_request: bool,
+    /// What it takes, however much it answers.
+    pub takes: Takes,
     /// Whether it is a contract of another party, such as health: no work, however long it lasts.
     pub(crate) exempt: bool,
     pub(crate) metrics: CallMetrics,
+}
+
+/// How many messages a request has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    /// One.
+    One,
+    /// Any number, as they come.
+    Stream,
 }
 
 impl Method {
@@ -103,7 +112,7 @@ impl Policies {
                 without_effect: true,
                 idempotent: true,
                 unary,
-                one_request: unary,
+                takes: if unary { Takes::One } else { Takes::Stream },
                 exempt: true,
                 metrics: CallMetrics::default(),
             };
@@ -146,7 +155,7 @@ fn read(pool: &DescriptorPool, method: &MethodDescriptor) -> Result<Method, Poli
         without_effect: level == Some(1),
         idempotent: matches!(level, Some(1 | 2)),
         unary: !method.is_client_streaming() && !method.is_server_streaming(),
-        one_request: !method.is_client_streaming(),
+        takes: if method.is_client_streaming() { Takes::Stream } else { Takes::One },
         exempt: is_exempt,
         service,
         rpc,

@@ -19,6 +19,7 @@ mod rust;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use heck::{ToSnakeCase, ToUpperCamelCase};
 use prost_reflect::MessageDescriptor;
 
 /// Which contracts to compile, and where the rest of them are compiled already.
@@ -85,17 +86,23 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The path of a message as prost names it: packages and outer messages are modules.
+/// The path of a message as prost names it: packages and outer messages are modules, and a name such as
+/// `HTTPRule` is `HttpRule`.
 fn rust_path(message: &MessageDescriptor) -> String {
     let outer = match message.parent_message() {
-        Some(parent) => {
-            let path = rust_path(&parent);
-            let (module, name) = path.rsplit_once("::").unwrap_or(("", &path));
-            format!("{module}::{}", constant_case(name).to_lowercase())
-        }
+        Some(parent) => module_of(&parent),
         None => message.package_name().replace('.', "::"),
     };
-    format!("{outer}::{}", message.name())
+    format!("{outer}::{}", message.name().to_upper_camel_case())
+}
+
+/// The module of a message's nested types, as prost names it.
+fn module_of(message: &MessageDescriptor) -> String {
+    let outer = match message.parent_message() {
+        Some(parent) => module_of(&parent),
+        None => message.package_name().replace('.', "::"),
+    };
+    format!("{outer}::{}", message.name().to_snake_case())
 }
 
 /// A field as prost names it.

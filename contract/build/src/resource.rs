@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use prost_reflect::{Cardinality, FieldDescriptor, Kind, MessageDescriptor};
 
-use crate::{Contracts, constant_case, descriptors::Set, field_name, rust_path};
+use crate::{Contracts, constant_case, descriptors::Set, field_name, module_of, rust_path};
 
 const TIMESTAMP: &str = "google.protobuf.Timestamp";
 const MONEY: &str = "tradewind.money.v1.Money";
@@ -262,11 +262,4 @@ fn required(field: &FieldDescriptor) -> bool {
         .as_message()
         .and_then(|rules| rules.get_field_by_name("required").and_then(|value| value.as_bool()))
         .unwrap_or_default()
-}
-
-/// The module of a message's nested types, as prost names it.
-fn module_of(message: &MessageDescriptor) -> String {
-    let path = rust_path(message);
-    let (parent, name) = path.rsplit_once("::").unwrap_or(("", &path));
-    format!("{parent}::{}", constant_case(name).to_lowercase())
 }

@@ -19,11 +19,10 @@ use super::remote::Remote;
 use super::wire::{self, Pushback};
 use crate::deadline;
 use crate::failure::Refusal;
+use crate::framing;
 
 /// A longer request is not kept for another try (gRFC A6).
 const LONGEST_KEPT: usize = 64 << 10;
-/// What comes before a message: whether it is compressed, and its length.
-const FRAME_HEAD: usize = 5;
 
 /// One call, with what stays the same however often it is tried.
 pub(super) struct Call {
@@ -52,7 +51,7 @@ impl Sendable {
     pub(super) fn is_longer_than(&self, longest: usize) -> bool {
         match self {
             Self::Once(_) => false,
-            Self::Again(message) => message.len() > longest.saturating_add(FRAME_HEAD),
+            Self::Again(message) => message.len() > longest.saturating_add(framing::PREFIX),
         }
     }
 

@@ -16,6 +16,7 @@ use super::place::Place;
 use super::wire;
 use crate::deadline::Alarm;
 use crate::failure::Refusal;
+use crate::framing::Messages;
 
 /// The body of an answer.
 pub(super) struct Received {
@@ -23,7 +24,8 @@ pub(super) struct Received {
     body: Option<Incoming>,
     alarm: Alarm,
     turn: Turn,
-    sizes: Option<Sizes>,
+    /// With what no message may be longer than, in bytes.
+    messages: Option<(Messages, usize)>,
     service: &'static str,
     _place: Arc<Place>,
 }
@@ -37,8 +39,15 @@ impl Received {
         deadline: Option<Instant>,
         longest: Option<usize>,
     ) -> Self {
-        let sizes = longest.map(Sizes::new);
-        Self { body: Some(body), alarm: Alarm::new(deadline), turn, sizes, service, _place: place }
+        let messages = longest.map(|longest| (Messages::default(), longest));
+        Self {
+            body: Some(body),
+            alarm: Alarm::new(deadline),
+            turn,
+            messages,
+            service,
+            _place: place,
+        }
     }
 
     /// Ends the answer here, with a refusal as its trailers; dropping what is left of it tells its sender.
@@ -54,10 +63,11 @@ impl Received {
     }
 
     fn pass(&mut self, frame: Frame<Bytes>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        if let (Some(sizes), Some(data)) = (&mut self.sizes, frame.data_ref())
-            && let Err(longest) = sizes.pass(data)
-        {
-            return self.fail(Refusal::TooLarge(longest));
+        if let (Some((messages, longest)), Some(data)) = (&mut self.messages, frame.data_ref()) {
+            let longest = *longest;
+            if messages.see(data) > longest {
+                return self.fail(Refusal::TooLarge(longest));
+            }
         }
         if let Some(trailers) = frame.trailers_ref() {
             let (code, pushback) = wire::outcome(trailers).unwrap_or((Code::Unknown, None));
@@ -105,81 +115,5 @@ impl Body for Received {
     /// Nothing that would be promised in a header: the answer may be cut.
     fn size_hint(&self) -> SizeHint {
         SizeHint::default()
-    }
-}
-
-/// Follows messages through frames, which they need not fit: five bytes of head, then as many as it says.
-struct Sizes {
-    longest: usize,
-    head: [u8; 5],
-    headed: usize,
-    left: usize,
-}
-
-impl Sizes {
-    fn new(longest: usize) -> Self {
-        Self { longest, head: [0; 5], headed: 0, left: 0 }
-    }
-
-    /// Fails with the limit when a message is longer.
-    fn pass(&mut self, mut data: &[u8]) -> Result<(), usize> {
-        while !data.is_empty() {
-            if self.left > 0 {
-                let here = self.left.min(data.len());
-                self.left -= here;
-                data = &data[here..];
-                continue;
-            }
-            let here = (self.head.len() - self.headed).min(data.len());
-            self.head[self.headed..self.headed + here].copy_from_slice(&data[..here]);
-            self.headed += here;
-            data = &data[here..];
-            if self.headed == self.head.len() {
-                let [_, length @ ..] = self.head;
-                self.headed = 0;
-                self.left = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
-                if self.left > self.longest {
-                    return Err(self.longest);
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn framed(lengths: &[usize]) -> Vec<u8> {
-        let frame = |length: &usize| {
-            let head = u32::try_from(*length).unwrap().to_be_bytes();
-            [&[0], head.as_slice(), &vec![7; *length]].concat()
-        };
-        lengths.iter().flat_map(frame).collect()
-    }
-
-    proptest! {
-        #[test]
-        fn a_message_is_too_long_however_it_is_cut_into_frames(
-            lengths in prop::collection::vec(0_usize..40, 1..6),
-            cuts in prop::collection::vec(1_usize..20, 1..40),
-        ) {
-            let bytes = framed(&lengths);
-            let (mut sizes, mut rest, mut passed) = (Sizes::new(30), bytes.as_slice(), Ok(()));
-
-            for cut in cuts.iter().cycle() {
-                let (frame, more) = rest.split_at((*cut).min(rest.len()));
-                passed = passed.and(sizes.pass(frame));
-                rest = more;
-                if rest.is_empty() || passed.is_err() {
-                    break;
-                }
-            }
-
-            prop_assert_eq!(passed.is_err(), lengths.iter().any(|length| *length > 30));
-        }
     }
 }

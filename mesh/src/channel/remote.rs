@@ -22,7 +22,7 @@ use super::{Channel, Credentials, Outbound, address_to};
 use crate::access::IDEMPOTENCY_KEY;
 use crate::deadline;
 use crate::failure::Refusal;
-use crate::policy::Policies;
+use crate::policy::{Policies, Takes};
 
 /// A service of other processes.
 pub(crate) struct Remote {
@@ -104,7 +104,9 @@ impl Remote {
         let has_key = request.headers().contains_key(IDEMPOTENCY_KEY);
         let (head, body) = request.into_parts();
         let sendable = match &method {
-            Some(method) if method.one_request => Sendable::Again(body.collect().await?.to_bytes()),
+            Some(method) if method.takes == Takes::One => {
+                Sendable::Again(body.collect().await?.to_bytes())
+            }
             Some(_) | None => Sendable::Once(Some(body)),
         };
         if let Some(longest) = config.longest_request

@@ -14,6 +14,7 @@ use tonic::{Code, Status};
 use super::outcome::complete;
 use crate::deadline::Alarm;
 use crate::failure::Refusal;
+use crate::framing::Messages;
 use crate::metrics::CallTimer;
 
 /// The whole of a body, when it is not longer than it may be.
@@ -34,19 +35,11 @@ pub(crate) fn answered(framed: Bytes) -> Body {
     Body::new(Full::new(framed).with_trailers(async move { Some(Ok(trailers)) }))
 }
 
-/// A message framed as gRPC does it: not compressed, its length, its bytes.
-pub(crate) fn framed(message: &[u8]) -> Bytes {
-    let mut frame = Vec::with_capacity(5 + message.len());
-    frame.push(0);
-    frame.extend_from_slice(&u32::try_from(message.len()).unwrap_or(u32::MAX).to_be_bytes());
-    frame.extend_from_slice(message);
-    frame.into()
-}
-
 /// The body of an answer, ended at the deadline and counted at its end.
 pub(crate) struct Watched {
     body: Body,
     alarm: Alarm,
+    messages: Messages,
     /// The call that it answers, until that has ended.
     call: Option<CallTimer>,
     span: tracing::Span,
@@ -55,7 +48,13 @@ pub(crate) struct Watched {
 impl Watched {
     /// The answer of a call that is made here.
     pub(crate) fn new(body: Body, call: CallTimer, span: tracing::Span) -> Self {
-        Self { body, alarm: Alarm::new(call.deadline()), call: Some(call), span }
+        Self {
+            body,
+            alarm: Alarm::new(call.deadline()),
+            messages: Messages::default(),
+            call: Some(call),
+            span,
+        }
     }
 
     fn finish(&mut self, code: Code) {
@@ -81,7 +80,8 @@ impl Watched {
 
     fn pass(&mut self, frame: Frame<Bytes>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let Some(call) = &self.call else { return Poll::Ready(Some(Ok(frame))) };
-        if frame.data_ref().is_some_and(|data| is_too_long(data)) {
+        let longest = frame.data_ref().map_or(0, |data| self.messages.see(data));
+        if longest > super::LONGEST_MESSAGE {
             return self.cut(Refusal::TooLarge(super::LONGEST_MESSAGE));
         }
         let mut trailers = match frame.into_trailers() {
@@ -152,17 +152,4 @@ impl Drop for Watched {
             self.finish(code);
         }
     }
-}
-
-/// Whether some message in framed ones is longer than it may be.
-fn is_too_long(mut framed: &[u8]) -> bool {
-    while framed.len() > super::LONGEST_MESSAGE {
-        let Some((&[_, length @ ..], rest)) = framed.split_first_chunk::<5>() else { return false };
-        let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
-        if length > super::LONGEST_MESSAGE {
-            return true;
-        }
-        framed = rest.get(length..).unwrap_or_default();
-    }
-    false
 }

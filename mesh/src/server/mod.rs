@@ -4,6 +4,7 @@ pub(crate) mod body;
 mod cache;
 mod lease;
 mod outcome;
+mod single;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -27,10 +28,11 @@ use crate::channel::Outbound;
 use crate::context::Context;
 use crate::deadline;
 use crate::failure::Refusal;
+use crate::framing;
 use crate::identity::{Identified, Identity};
 use crate::limits::Limiter;
 use crate::metrics::{CallTimer, Metrics, status_name};
-use crate::policy::{Method, Policies};
+use crate::policy::{Method, Policies, Takes};
 use crate::replay::Replay;
 use crate::trace;
 
@@ -152,6 +154,9 @@ impl Stack {
             parts.limiter.take(method.rpc.rate(), &context)?;
         }
         Span::current().record("caller", context.caller.actor());
+        // Services of the mesh call with generated clients, which send one.
+        let counted = method.takes == Takes::One && !from_mesh;
+        let request = if counted { request.map(single::single) } else { request };
 
         // The cache stands after access: what may not be asked is not answered from memory either.
         let kept = method.rpc.cache.as_ref().filter(|_| method.unary && method.without_effect);
@@ -196,10 +201,11 @@ impl Stack {
 
 /// Whether the routes have no such RPC: a contract that is known, of a service that runs elsewhere.
 fn is_unrouted(response: &Response<Body>) -> bool {
-    response
-        .extensions()
-        .get::<Status>()
-        .is_some_and(|status| status.code() == Code::Unimplemented && status.message().is_empty())
+    let status = response.extensions().get::<Status>();
+    status.is_some_and(|status| {
+        let silent = status.message().is_empty() && status.details().is_empty();
+        status.code() == Code::Unimplemented && silent
+    })
 }
 
 async fn within<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> Result<T, Status> {
@@ -230,7 +236,7 @@ fn context(
 fn replay(response: &Response<Body>) -> Option<Response<Body>> {
     let status = response.extensions().get::<Status>()?;
     let replay = std::error::Error::source(status)?.downcast_ref::<Replay>()?;
-    let mut replayed = Response::new(body::answered(body::framed(&replay.answer)));
+    let mut replayed = Response::new(body::answered(framing::framed(&replay.answer)));
     let headers = replayed.headers_mut();
     headers.insert("content-type", http::HeaderValue::from_static("application/grpc"));
     headers.insert("idempotency-replayed", http::HeaderValue::from_static("true"));

@@ -10,9 +10,10 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use http::HeaderMap;
+use prost::Message;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt};
+use tonic_types::{ErrorDetails, StatusExt, pb};
 
 use super::LONGEST_MESSAGE;
 use crate::failure::{DOMAIN, Refusal};
@@ -66,8 +67,11 @@ pub(crate) fn complete(headers: &mut HeaderMap) -> Option<(Code, String)> {
 
 /// What there is to know besides, as much of it as fits.
 fn details_of(status: &Status, text: &str) -> Bytes {
-    let code = status.code();
     let room = room_beside(text);
+    if let Some(own) = of_the_service(status, text, room) {
+        return own;
+    }
+    let code = status.code();
     let mut details = status.get_error_details();
     if details.error_info().is_none() {
         details.set_error_info(status_name(code), DOMAIN, HashMap::new());
@@ -89,6 +93,21 @@ fn room_beside(text: &str) -> usize {
     let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'%';
     let letters: usize = text.bytes().map(|byte| if plain(byte) { 1 } else { 3 }).sum();
     LONGEST_FAILURE.saturating_sub(letters) / 4 * 3
+}
+
+/// Details that are not of `google.rpc`, with those beside them: an agreement of a service with its callers,
+/// to which nothing is added.
+fn of_the_service(status: &Status, text: &str, room: usize) -> Option<Bytes> {
+    let mut told = pb::Status::decode(status.details()).ok()?;
+    let own =
+        |detail: &str| !detail.rsplit('/').next().unwrap_or_default().starts_with("google.rpc.");
+    if !told.details.iter().any(|detail| own(&detail.type_url)) {
+        return None;
+    }
+    told.code = status.code().into();
+    text.clone_into(&mut told.message);
+    let written = told.encode_to_vec();
+    (written.len() <= room).then(|| written.into())
 }
 
 /// Half of the longest list; when no list is left to halve, the reason and the time to wait alone, if
@@ -117,4 +136,33 @@ fn shortened(details: &ErrorDetails, room: usize) -> Option<ErrorDetails> {
     let said = Status::with_error_details(Code::Unknown, "", bare.clone()).details().len();
     // The details repeat the code and the text, with a few bytes around them.
     (said + 16 <= room).then_some(bare)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(type_url: &str, length: usize) -> HeaderMap {
+        let value = vec![7; length];
+        let detail = prost_types::Any { type_url: type_url.to_owned(), value };
+        let status = pb::Status { code: 5, message: "gone".to_owned(), details: vec![detail] };
+        let status = Status::with_details(Code::NotFound, "gone", status.encode_to_vec().into());
+        let mut headers = HeaderMap::new();
+        status.add_header(&mut headers).unwrap();
+        complete(&mut headers);
+        headers
+    }
+
+    #[test]
+    fn details_of_a_services_own_kind_leave_as_they_are_while_they_fit() {
+        let types = |length| {
+            let headers = told("type.googleapis.com/shop.v1.Shelf", length);
+            let status = Status::from_header_map(&headers).unwrap();
+            let told = pb::Status::decode(status.details()).unwrap();
+            told.details.into_iter().map(|it| it.type_url).collect::<Vec<_>>()
+        };
+
+        assert_eq!(types(100), ["type.googleapis.com/shop.v1.Shelf"]);
+        assert_eq!(types(6000), ["type.googleapis.com/google.rpc.ErrorInfo"]);
+    }
 }

@@ -75,12 +75,14 @@ async fn what_never_reaches_a_handler_is_refused_with_a_reason() {
         let empty = send(way.clone(), ACT, &[], Vec::new()).await;
         let encoded = send(way.clone(), ACT, &gzip, compressed.clone()).await;
         let unsaid = send(way.clone(), ACT, &[], compressed).await;
+        let several = send(way.clone(), ACT, &[], body.repeat(2)).await;
         let flagged = send(way, ACT, &[], [&[9], &body[1..]].concat()).await;
 
         let told = [
             (unknown, Code::Unimplemented, "UNKNOWN_METHOD"),
             (elsewhere, Code::Unimplemented, "UNKNOWN_METHOD"),
-            (empty, Code::Internal, "INTERNAL"),
+            (empty, Code::Unimplemented, "NOT_ONE_MESSAGE"),
+            (several, Code::Unimplemented, "NOT_ONE_MESSAGE"),
             (encoded, Code::Unimplemented, "UNIMPLEMENTED"),
             (unsaid, Code::Internal, "INTERNAL"),
             (flagged, Code::Internal, "INTERNAL"),

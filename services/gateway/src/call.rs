@@ -56,9 +56,14 @@ impl Call {
 
     /// Asks with one message; the answers come as they are made.
     pub(crate) async fn stream(self, message: &[u8]) -> Result<(HeaderMap, Messages), Status> {
+        self.exchange(Body::new(Full::new(frame(0, message)))).await
+    }
+
+    /// Asks with framed messages; the answers come as they are made.
+    pub(crate) async fn exchange(self, framed: Body) -> Result<(HeaderMap, Messages), Status> {
         let mut request = self;
         request.metadata.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        let response = request.open(Body::new(Full::new(frame(0, message)))).await?;
+        let response = request.open(framed).await?;
         let (parts, body) = response.into_parts();
         let ended = outcome(&parts.headers).transpose()?.is_some();
         let mut messages = Messages::new(body);
@@ -108,11 +113,16 @@ pub(crate) fn frame(flag: u8, message: &[u8]) -> Bytes {
     framed.freeze()
 }
 
+/// How long the first framed message of a buffer says it is.
+pub(crate) fn length(buffer: &[u8]) -> Option<usize> {
+    let (&[_, length @ ..], _) = buffer.split_first_chunk::<PREFIX>()?;
+    usize::try_from(u32::from_be_bytes(length)).ok()
+}
+
 /// Takes one framed message off a buffer when it is there whole.
 pub(crate) fn unframe(buffer: &mut BytesMut) -> Option<(u8, Bytes)> {
-    let prefix: [u8; PREFIX] = buffer.get(..PREFIX)?.try_into().ok()?;
-    let [flag, length @ ..] = prefix;
-    let length = usize::try_from(u32::from_be_bytes(length)).ok()?;
+    let length = length(buffer)?;
+    let flag = *buffer.first()?;
     if buffer.len() - PREFIX < length {
         return None;
     }

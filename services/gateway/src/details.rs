@@ -27,7 +27,9 @@ pub(crate) fn encoded(status: &Status) -> Vec<Any> {
         .into_iter()
         .map(|detail| Any { type_url: detail.type_url, value: detail.value });
     let mut details: Vec<_> = details.filter(|detail| !hidden(detail)).collect();
-    if let Some(id) = request_id::in_metadata(status) {
+    // Details of its own are an agreement of a service with its callers, to which nothing is added.
+    let own = |detail: &Any| !name(detail).starts_with("google.rpc.");
+    if let Some(id) = request_id::in_metadata(status).filter(|_| !details.iter().any(own)) {
         details.retain(|detail| name(detail) != "google.rpc.RequestInfo");
         details.push(request_info(id));
     }

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, X_CONTENT_TYPE_OPTIONS};
-use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use http::header::{
+    ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use mesh::{Channel, Ids, Status};
@@ -19,10 +21,12 @@ use crate::call::Call;
 use crate::coding::{self, Accepted, Coding};
 use crate::cors::{self, Origins};
 use crate::errors::{self, Refusal};
+use crate::incoming::Incoming;
 use crate::page::{self, Pages};
 use crate::request_id::RequestId;
 use crate::route::Routes;
 use crate::rpc::{self, Rpc};
+use crate::unread::{self, Whole};
 use crate::{Error, Options, connect, grpc_web, headers, passthrough, rest};
 
 /// Gives the way to a service by its full name.
@@ -81,6 +85,8 @@ impl Edge {
         let origin = self.origins.allow(request.headers());
         let accepted = Accepted::read(request.headers(), &ACCEPT_ENCODING);
         let without_body = request.method() == Method::HEAD;
+        let old = request.version() < Version::HTTP_2;
+        let (request, whole) = linger(request, old);
         let response = if cors::is_preflight(&request) {
             cors::preflight(&request, origin.is_some())
         } else {
@@ -91,6 +97,9 @@ impl Edge {
         let headers = response.headers_mut();
         self.origins.mark(origin, headers);
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if old && !whole.is_read() {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         if without_body { headers_alone(response) } else { response }
     }
 
@@ -101,12 +110,12 @@ impl Edge {
             return grpc_web::answer(self, request, &media_type, &id).await;
         }
         if media_type == "application/grpc" || media_type.starts_with("application/grpc+") {
-            return passthrough::answer(self, request, &id).await;
+            return passthrough::answer(self, request, &media_type, &id).await;
         }
         if let Some(rpc) = self.rpcs.get(request.uri().path()) {
             return connect::answer(self, rpc, request, &media_type, &id).await;
         }
-        if media_type.starts_with("application/connect+") {
+        if connect::is_spoken(&media_type, request.headers()) {
             return connect::unknown(request.uri().path(), &media_type, &id);
         }
         if accepted == Accepted::Nothing {
@@ -164,6 +173,12 @@ impl Edge {
         (self.channels)(service).ok_or_else(|| Refusal::NoService(service.to_owned()).into())
     }
 
+    /// The one message of a request, when it is not larger than it may be.
+    pub(crate) async fn only(&self, incoming: Incoming) -> Result<Bytes, Status> {
+        let only = tokio::time::timeout(LONGEST_BODY, incoming.only()).await;
+        only.unwrap_or_else(|_| Err(Refusal::BodySlow(LONGEST_BODY).into()))
+    }
+
     /// A request's body, whole and unpacked, when it is not larger than it may be.
     pub(crate) async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Status> {
         let coding = Coding::of(headers, &CONTENT_ENCODING)?;
@@ -186,6 +201,16 @@ impl Edge {
             Err(_) => Err(Refusal::BodySlow(LONGEST_BODY).into()),
         }
     }
+}
+
+/// A request over HTTP/1.1 whose rest is read when it is answered early; HTTP/2 ends a call by itself.
+fn linger(request: Request<Body>, old: bool) -> (Request<Body>, Whole) {
+    if !old {
+        return (request, Whole::default());
+    }
+    let (parts, body) = request.into_parts();
+    let (body, whole) = unread::lingering(body);
+    (Request::from_parts(parts, body), whole)
 }
 
 fn peer(extensions: &Extensions) -> Option<SocketAddr> {

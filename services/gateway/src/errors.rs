@@ -13,7 +13,7 @@ use serde::Serialize;
 use tonic::body::Body;
 use tonic_types::StatusExt;
 
-use crate::{coding, details, headers};
+use crate::{coding, details, headers, request_id};
 
 /// The domain of `ErrorInfo` for what the gateway itself refuses.
 pub const DOMAIN: &str = "gateway.tradewind";
@@ -61,8 +61,12 @@ pub(crate) enum Refusal {
     Framing(&'static str),
     #[error("gRPC needs HTTP/2; over HTTP/1.1, call with gRPC-Web or Connect")]
     NeedsHttp2,
-    #[error("{0} takes a stream; call it by gRPC")]
-    TakesStream(String),
+    #[error("{0} streams; call it by POST")]
+    Streams(String),
+    #[error("the RPC takes one message, and the request has none or several")]
+    NotOne,
+    #[error("a message is compressed, and no header says how")]
+    UnnamedCoding,
     #[error("{0} is not running here at the moment")]
     NoService(String),
     #[error("the service's answer cannot be read")]
@@ -94,7 +98,10 @@ impl Failure for Refusal {
             Self::Header { .. } => (Code::InvalidArgument, "INVALID_HEADER"),
             Self::Framing(_) => (Code::InvalidArgument, "MALFORMED_FRAME"),
             Self::NeedsHttp2 => (Code::Unimplemented, HTTP2_REQUIRED),
-            Self::TakesStream(_) => (Code::Unimplemented, "TAKES_STREAM"),
+            Self::Streams(_) => (Code::Unimplemented, "STREAMS"),
+            // By gRPC's own table of codes, which Connect follows.
+            Self::NotOne => (Code::Unimplemented, "NOT_ONE_MESSAGE"),
+            Self::UnnamedCoding => (Code::Internal, "UNNAMED_ENCODING"),
             Self::NoService(_) => (Code::Unavailable, "SERVICE_NOT_RUNNING"),
             Self::BadAnswer => (Code::Internal, "MALFORMED_ANSWER"),
         }
@@ -218,6 +225,18 @@ pub(crate) fn response(status: &Status) -> Response<Body> {
     let headers = response.headers_mut();
     explain(headers, status);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// The same for callers who read HTTP's status and no JSON but that of their protocol: a line for people.
+pub(crate) fn plain(status: &Status) -> Response<Body> {
+    let id = request_id::in_metadata(status).unwrap_or_default();
+    let text = format!("{} ({id})\n", status.message());
+    let mut response = Response::new(Body::new(Full::from(text)));
+    *response.status_mut() = http_status(status);
+    let headers = response.headers_mut();
+    explain(headers, status);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }
 

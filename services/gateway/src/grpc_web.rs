@@ -13,17 +13,17 @@ use mesh::Status;
 use tonic::body::Body;
 
 use crate::call::{self, Call};
-use crate::coding::Coding;
+use crate::coding::{self, Coding};
 use crate::edge::Edge;
 use crate::errors::{self, Refusal};
 use crate::headers;
+use crate::incoming::{Broken, Incoming};
 use crate::request_id::RequestId;
+use crate::rpc::Rpc;
 use crate::value::BASE64;
 
 /// The flag of the frame that holds trailers.
 const TRAILERS: u8 = 0x80;
-/// The flag of a frame whose message is packed.
-const PACKED: u8 = 0b1;
 const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
 /// How frames travel.
@@ -89,12 +89,12 @@ pub(crate) async fn answer(
     let Some(form) = Form::of(media_type) else {
         let wanted = "application/grpc-web+proto";
         let refusal = Refusal::MediaType { got: media_type.to_owned(), wanted };
-        return errors::response(&id.on(refusal.into()));
+        return errors::plain(&id.on(refusal.into()));
     };
     if request.method() != Method::POST {
         let (method, path) = (request.method(), request.uri().path());
         let refused = errors::method_not_allowed(method, path, &[Method::POST]);
-        return errors::response(&id.on(refused));
+        return errors::plain(&id.on(refused));
     }
     match forward(edge, request, form).await {
         Ok(response) => response,
@@ -114,30 +114,28 @@ async fn forward(
     metadata.remove(ENCODING);
     metadata.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     let call: Call = edge.call_by_path(&parts.uri, metadata, &parts.extensions)?;
-    let mut framed = form.decode(edge.collect(body).await?)?;
-    if coding != Coding::Identity {
-        framed = unpacked(framed, coding, edge.max_body_bytes).await?;
-    }
-    let response = call.open(Body::new(Full::new(framed))).await?;
+    let body = match form {
+        Form::Binary => body,
+        // Padding may stand anywhere, so text is only read whole.
+        Form::Text => Body::new(Full::new(form.decode(edge.collect(body).await?)?)),
+    };
+    let (incoming, broken) = (Incoming::new(body, coding, edge.max_body_bytes), Broken::default());
+    let framed = if edge.rpc(parts.uri.path()).is_some_and(Rpc::takes_stream) {
+        incoming.into_body(Ok, broken.clone())
+    } else {
+        Body::new(Full::new(call::frame(0, &edge.only(incoming).await?)))
+    };
+    let response = call.open(framed).await.map_err(|status| broken.or(status))?;
     let ended = call::outcome(response.headers()).transpose()?.is_some();
     let (mut parts, body) = response.into_parts();
     // An answer that is trailers alone ended well when it got here.
-    let body =
-        if ended { Body::new(Full::new(form.encode(ok_trailers()))) } else { web_body(body, form) };
+    let body = if ended {
+        Body::new(Full::new(form.encode(ok_trailers())))
+    } else {
+        web_body(body, form, broken)
+    };
     parts.headers.insert(CONTENT_TYPE, form.media_type());
     Ok(Response::from_parts(parts, body))
-}
-
-/// The one framed message of a body, unpacked. Several would cost more to unpack than they are worth.
-async fn unpacked(framed: Bytes, coding: Coding, limit: usize) -> Result<Bytes, Status> {
-    let mut buffer = BytesMut::from(framed);
-    let only = call::unframe(&mut buffer).filter(|_| buffer.is_empty());
-    let message = match only {
-        Some((0, message)) => message,
-        Some((PACKED, message)) => coding.decode(message, limit).await?,
-        _ => return Err(Refusal::Framing("it must be one framed message").into()),
-    };
-    Ok(call::frame(0, &message))
 }
 
 fn failed(status: &Status, form: Form) -> Response<Body> {
@@ -145,7 +143,7 @@ fn failed(status: &Status, form: Form) -> Response<Body> {
     let mut response = Response::new(Body::new(Full::new(frame)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, form.media_type());
-    headers.insert("grpc-accept-encoding", HeaderValue::from_static("gzip, identity"));
+    headers.insert("grpc-accept-encoding", coding::KNOWN);
     response
 }
 
@@ -174,15 +172,18 @@ fn trailer_frame(trailers: &HeaderMap) -> Bytes {
 }
 
 /// Data as it comes, then the trailers as the last frame.
-fn web_body(body: Body, form: Form) -> Body {
-    let frames = stream::unfold(Some(body), move |open| async move {
-        let mut body = open?;
+fn web_body(body: Body, form: Form, broken: Broken) -> Body {
+    let frames = stream::unfold(Some((body, broken)), move |open| async move {
+        let (mut body, broken) = open?;
         let (piece, open) = match body.frame().await {
             Some(Ok(frame)) => match frame.into_data() {
-                Ok(data) => (data, Some(body)),
-                Err(frame) => (trailer_frame(&frame.into_trailers().unwrap_or_default()), None),
+                Ok(data) => (data, Some((body, broken))),
+                Err(frame) => match broken.get() {
+                    Some(status) => (trailers_of(status), None),
+                    None => (trailer_frame(&frame.into_trailers().unwrap_or_default()), None),
+                },
             },
-            Some(Err(status)) => (trailers_of(&status), None),
+            Some(Err(status)) => (trailers_of(&broken.or(status)), None),
             None => (trailers_of(&Refusal::BadAnswer.into()), None),
         };
         Some((Ok::<_, Status>(Frame::data(form.encode(piece))), open))

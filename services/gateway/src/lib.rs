@@ -17,6 +17,7 @@ mod errors;
 mod fields;
 mod grpc_web;
 mod headers;
+mod incoming;
 mod json;
 mod number;
 mod openapi;
@@ -31,6 +32,7 @@ mod rpc;
 mod stream;
 mod template;
 mod transcode;
+mod unread;
 mod value;
 
 use std::convert::Infallible;

@@ -67,7 +67,7 @@ pub(crate) async fn answer(
         let allowed =
             if rpc.without_effect { vec![Method::GET, Method::POST] } else { vec![Method::POST] };
         let refused = errors::method_not_allowed(method, rpc.uri.path(), &allowed);
-        return errors::response(&id.on(refused));
+        return errors::plain(&id.on(refused));
     }
     let codec = media_type.strip_prefix("application/").unwrap_or_default();
     if rpc.streams() || rpc.takes_stream() {
@@ -91,8 +91,13 @@ pub(crate) fn unknown(path: &str, media_type: &str, id: &RequestId) -> Response<
             let refusal = Refusal::UnknownRpc(path.to_owned());
             stream::refuse(codec, &id.on(refusal.into()))
         }
-        None => wrong_media_type(media_type, &STREAMS, id),
+        None => errors::plain(&id.on(Refusal::UnknownRpc(path.to_owned()).into())),
     }
+}
+
+/// Whether a request that is to no known RPC is one of this protocol all the same.
+pub(crate) fn is_spoken(media_type: &str, headers: &HeaderMap) -> bool {
+    media_type.starts_with("application/connect+") || headers.contains_key(VERSION)
 }
 
 /// What may be posted: the media type to advise, and all that are known.
@@ -103,17 +108,19 @@ const STREAMS: Known =
 
 fn wrong_media_type(got: &str, (wanted, known): &Known, id: &RequestId) -> Response<Body> {
     let refusal = Refusal::MediaType { got: got.to_owned(), wanted };
-    let mut response = errors::response(&id.on(refusal.into()));
+    let mut response = errors::plain(&id.on(refusal.into()));
     response.headers_mut().insert("accept-post", HeaderValue::from_static(known));
     response
 }
 
+/// The header that clients of the protocol say its version in.
+const VERSION: &str = "connect-protocol-version";
+
 /// Refuses versions of the protocol that are not known.
 fn check_version(headers: &HeaderMap) -> Result<(), Status> {
-    let version = headers.get("connect-protocol-version");
+    let version = headers.get(VERSION);
     if version.is_some_and(|version| version != "1") {
-        let (name, wanted) = ("connect-protocol-version", "`1`");
-        return Err(Refusal::Header { name, wanted }.into());
+        return Err(Refusal::Header { name: VERSION, wanted: "`1`" }.into());
     }
     Ok(())
 }

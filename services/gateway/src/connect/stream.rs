@@ -1,8 +1,8 @@
-//! Server streams of the Connect protocol: enveloped messages, then the end of the stream.
+//! Streams of the Connect protocol: enveloped messages, then the end of the stream.
 
 use std::collections::BTreeMap;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::Full;
@@ -13,17 +13,15 @@ use tonic::body::Body;
 
 use super::failure::Failure;
 use super::{Codec, check_version, is_told};
-use crate::call::{frame, unframe};
+use crate::call::frame;
 use crate::coding::{self, Accepted, Coding};
 use crate::edge::Edge;
-use crate::errors::Refusal;
 use crate::headers;
+use crate::incoming::{Broken, Incoming, PACKED};
 use crate::request_id::RequestId;
 use crate::rpc::Rpc;
 use crate::stream::{self, Encode};
 
-/// The flag of an envelope whose message is packed.
-const PACKED: u8 = 0b1;
 /// The flag of the envelope that ends a stream.
 const END: u8 = 0b10;
 const CONTENT_ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");
@@ -48,21 +46,24 @@ async fn open(
     codec: Codec,
     id: &RequestId,
 ) -> Result<Response<Body>, Status> {
-    if rpc.takes_stream() {
-        return Err(Refusal::TakesStream(rpc.method.full_name().to_owned()).into());
-    }
     let (parts, body) = request.into_parts();
     check_version(&parts.headers)?;
     let coding = Coding::of(&parts.headers, &CONTENT_ENCODING)?;
     let call = edge.call(rpc, headers::connect_metadata(&parts.headers)?, &parts.extensions)?;
-    let (coding, data) = only_message(edge.collect(body).await?, coding)?;
-    let data = coding.decode(data, edge.max_body_bytes).await?;
-    let message = codec.decode(&rpc.input, &data)?;
-    let (metadata, messages) = call.stream(&message).await?;
+    let (incoming, broken) = (Incoming::new(body, coding, edge.max_body_bytes), Broken::default());
+    let input = rpc.input.clone();
+    let decode = move |message: Bytes| codec.decode(&input, &message);
+    let framed = if rpc.takes_stream() {
+        incoming.into_body(decode, broken.clone())
+    } else {
+        let message = decode(edge.only(incoming).await?)?;
+        Body::new(Full::new(frame(0, &message)))
+    };
+    let (metadata, messages) = call.exchange(framed).await.map_err(|status| broken.or(status))?;
 
     let coding = answers_in(&parts.headers, coding);
     let id = id.clone().answered(&metadata);
-    let envelopes = Envelopes { codec, coding, id, output: rpc.output.clone() };
+    let envelopes = Envelopes { codec, coding, id, broken, output: rpc.output.clone() };
     let mut response = started(codec, stream::body(messages, envelopes));
     if coding == Coding::Gzip {
         response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -73,21 +74,6 @@ async fn open(
         }
     }
     Ok(response)
-}
-
-/// The one message of a request to a server stream, and how it is coded.
-fn only_message(body: Bytes, coding: Coding) -> Result<(Coding, Bytes), Status> {
-    let mut buffer = BytesMut::from(body);
-    let framed = unframe(&mut buffer).filter(|_| buffer.is_empty());
-    match framed {
-        Some((0, message)) => Ok((Coding::Identity, message)),
-        Some((PACKED, message)) if coding != Coding::Identity => Ok((coding, message)),
-        Some((PACKED, _)) => {
-            let problem = "a compressed message needs the header connect-content-encoding";
-            Err(Refusal::Framing(problem).into())
-        }
-        _ => Err(Refusal::Framing("it must be one enveloped message").into()),
-    }
 }
 
 /// How answers are coded. A caller that names none takes the one that it sends.
@@ -124,6 +110,7 @@ struct Envelopes {
     codec: Codec,
     coding: Coding,
     id: RequestId,
+    broken: Broken,
     output: MessageDescriptor,
 }
 
@@ -137,6 +124,10 @@ impl Encode for Envelopes {
     }
 
     fn end(&mut self, outcome: Result<HeaderMap, Status>) -> Result<Bytes, Status> {
+        let outcome = match self.broken.get() {
+            Some(status) => Err(status.clone()),
+            None => outcome,
+        };
         Ok(end(outcome.map_err(|status| self.id.on(status)).as_ref()))
     }
 }

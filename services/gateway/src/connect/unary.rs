@@ -45,7 +45,7 @@ pub(super) async fn get(
     let (parts, _) = request.into_parts();
     let answer = async {
         if rpc.streams() || rpc.takes_stream() {
-            return Err(Refusal::TakesStream(rpc.method.full_name().to_owned()).into());
+            return Err(Refusal::Streams(rpc.method.full_name().to_owned()).into());
         }
         let metadata = headers::connect_metadata(&parts.headers)?;
         let (codec, coding, data) = from_query(parts.uri.query().unwrap_or_default())?;

@@ -174,12 +174,12 @@ async fn a_stream_that_fails_says_so_at_its_end() {
 #[tokio::test]
 async fn a_stream_that_is_not_framed_right_fails_at_its_end() {
     for (body, code) in [
-        (Vec::new(), "invalid_argument"),
+        (Vec::new(), "unimplemented"),
         (vec![0, 0, 0], "invalid_argument"),
-        ([framed(0, b"{}"), framed(0, b"{}")].concat(), "invalid_argument"),
-        (framed(1, b"{}"), "invalid_argument"),
+        ([framed(0, b"{}"), framed(0, b"{}")].concat(), "unimplemented"),
+        (framed(1, b"{}"), "internal"),
         (framed(2, b"{}"), "invalid_argument"),
-        (vec![0, 0xff, 0xff, 0xff, 0xff, b'{'], "invalid_argument"),
+        (vec![0, 0xff, 0xff, 0xff, 0xff, b'{'], "resource_exhausted"),
         (framed(0, b"{"), "invalid_argument"),
     ] {
         let answer = send(&parrot(), stream("application/connect+json", body)).await;
@@ -188,14 +188,57 @@ async fn a_stream_that_is_not_framed_right_fails_at_its_end() {
 }
 
 #[tokio::test]
-async fn hidden_and_client_streaming_rpcs_cannot_be_called() {
-    for (path, code) in
-        [("Hidden", "unimplemented"), ("Unsaid", "unimplemented"), ("Gather", "unimplemented")]
-    {
-        let request = asking("POST", &format!("/test.v1.EchoService/{path}"))
-            .header("content-type", "application/connect+json")
-            .body(framed(0, b"{}").into());
-        let answer = send(&parrot(), request.unwrap()).await;
-        assert_eq!(last(&answer)["error"]["code"], code, "{path}");
+async fn hidden_rpcs_cannot_be_called() {
+    for path in ["Hidden", "Unsaid"] {
+        let answer = send(&parrot(), to(path, framed(0, b"{}"))).await;
+        assert_eq!(last(&answer)["error"]["code"], "unimplemented", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_stream_is_answered_like_a_server_stream() {
+    let answer = send(&parrot(), to("Gather", framed(0, br#"{"name":"a"}"#))).await;
+
+    let messages = unframed(&answer.body);
+    let first: Value = serde_json::from_slice(&messages[0].1).unwrap();
+    assert_eq!((messages.len(), &first["name"]), (2, &json!("a")));
+    assert_eq!(last(&answer), json!({ "metadata": { "after": ["all"] } }));
+}
+
+#[tokio::test]
+async fn a_client_stream_that_breaks_ends_with_what_was_wrong_with_it() {
+    let whole = framed(0, b"{}");
+    for (body, code) in [
+        ([&whole, whole.split_last().unwrap().1].concat(), "invalid_argument"),
+        ([&whole, framed(0, b"{").as_slice()].concat(), "invalid_argument"),
+        ([&whole, framed(1, b"{}").as_slice()].concat(), "internal"),
+        ([&whole, [0, 0xff, 0xff, 0xff, 0xff].as_slice()].concat(), "resource_exhausted"),
+    ] {
+        let answer = send(&parrot(), to("Gather", body)).await;
+        assert_eq!(last(&answer)["error"]["code"], code);
+    }
+}
+
+/// A stream to an RPC of the echo.
+fn to(rpc: &str, body: Vec<u8>) -> http::Request<http_body_util::Full<bytes::Bytes>> {
+    let request = asking("POST", &format!("/test.v1.EchoService/{rpc}"));
+    request.header("content-type", "application/connect+json").body(body.into()).unwrap()
+}
+
+#[tokio::test]
+async fn what_only_clients_of_the_protocol_send_is_refused_without_json() {
+    let asking = |method: &str, path: &str, media_type: &str| {
+        let request = asking(method, path).header("content-type", media_type);
+        request.header("connect-protocol-version", "1").body("".into()).unwrap()
+    };
+    for (method, path, media_type, status) in [
+        ("DELETE", GET_PRODUCT, "application/json", 405),
+        ("POST", "/tradewind.catalog.v1.CatalogService/Nope", "application/proto", 404),
+        ("POST", GET_PRODUCT, "application/xml", 415),
+    ] {
+        let answer = send(&shop(), asking(method, path, media_type)).await;
+
+        let told = (answer.status, answer.header("content-type"));
+        assert_eq!(told, (status, "text/plain; charset=utf-8"), "{method} {path}");
     }
 }

@@ -25,7 +25,10 @@ pub(crate) fn channel(pool: DescriptorPool) -> Channel {
 
 async fn answer(pool: &DescriptorPool, request: Request<Body>) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let framed = body.collect().await.unwrap().to_bytes();
+    let framed = match body.collect().await {
+        Ok(whole) => whole.to_bytes(),
+        Err(status) => return status.into_http(),
+    };
     let rpc = parts.uri.path().rsplit('/').next().unwrap();
     let input = match rpc {
         "Follow" | "Pour" => "test.v1.Things",

@@ -8,7 +8,8 @@ use tonic::Code;
 use tradewind::catalog::v1::GetProductRequest;
 use tradewind::catalog::v1::catalog_service_client::CatalogServiceClient;
 
-use crate::support::{Answer, asking, framed, open, parrot, send, shop};
+use crate::coding::packed;
+use crate::support::{Answer, asking, framed, open, parrot, send, shop, unframed};
 
 fn native(path: &str) -> http::request::Builder {
     asking("POST", path).version(Version::HTTP_2).header("content-type", "application/grpc")
@@ -110,4 +111,35 @@ async fn http_1_is_told_what_to_use_instead() {
     let answer = send(&parrot(), request.body("".into()).unwrap()).await;
 
     assert_eq!(answer.failure(), (426, "HTTP2_REQUIRED".into()));
+}
+
+#[tokio::test]
+async fn packed_messages_are_unpacked_for_services() {
+    let message = [0x0a, 1, b'a'];
+    let call = |coding: &str| {
+        let request = native("/test.v1.EchoService/Gather").header("grpc-encoding", coding);
+        request.body(framed(1, &packed(&message)).into()).unwrap()
+    };
+
+    let gzip = send(&parrot(), call("gzip")).await;
+    let other = send(&parrot(), call("br")).await;
+
+    assert_eq!(unframed(&gzip.body), [(0, message.to_vec())]);
+    assert_eq!(gzip.header("seen-grpc-encoding"), "");
+    assert_eq!(other.header("grpc-status"), "12");
+    assert_eq!(other.header("grpc-accept-encoding"), "gzip, identity");
+}
+
+#[tokio::test]
+async fn another_codec_or_method_is_refused() {
+    let path = "/test.v1.EchoService/Gather";
+    let call = |method: &str, media_type: &str| {
+        let request = asking(method, path).version(Version::HTTP_2);
+        request.header("content-type", media_type).body(Full::default()).unwrap()
+    };
+
+    let json = send(&parrot(), call("POST", "application/grpc+json")).await;
+    let get = send(&parrot(), call("GET", "application/grpc")).await;
+
+    assert_eq!((json.status, get.status), (415, 405));
 }

@@ -76,3 +76,22 @@ async fn grpc_is_answered_over_http_2() {
     assert_eq!(product.metadata().get("etag").unwrap(), "\"7\"");
     assert_eq!(product.into_inner().title, "A shirt");
 }
+
+#[tokio::test]
+async fn an_answer_arrives_though_nobody_reads_the_request() {
+    let address = serve().await;
+    let body = "x".repeat(700_000);
+    let head = format!(
+        "POST /tradewind.catalog.v1.CatalogService/GetProduct HTTP/1.1\r\nhost: {address}\r\n\
+         content-type: image/jpeg\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    connection.write_all([head, body].concat().as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+
+    assert!(answer.starts_with("HTTP/1.1 415 Unsupported Media Type\r\n"), "{answer}");
+    assert!(answer.contains("connection: close\r\n"), "{answer}");
+}
