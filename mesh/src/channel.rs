@@ -36,7 +36,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{Service, service_fn};
 
 pub use self::config::{ConfigFileError, Configs, MalformedConfig, ServiceConfig};
-pub(crate) use self::remote::Remote;
+pub(crate) use self::remote::{Remote, Way};
 pub use self::target::{MalformedTarget, Target};
 
 use crate::caller::Principal;
@@ -139,13 +139,14 @@ pub(crate) struct Credentials {
 /// A channel to wherever a target says that services are, for a program that belongs to no mesh.
 #[must_use]
 pub fn dial(target: Target, policies: Arc<Policies>, configs: Configs) -> Channel {
-    Remote::new("the mesh", target, policies, None, configs).channel()
+    let way = Way { service: "the mesh", target, credentials: None, identities: None };
+    Remote::new(way, policies, configs).channel()
 }
 
 /// Makes a request one to an endpoint: HTTP/2 wants to know who it is for.
-fn address_to(authority: &Authority, request: &mut Request<Body>) {
+fn address_to(authority: &Authority, is_plain: bool, request: &mut Request<Body>) {
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
-    parts.scheme = Some(Scheme::HTTP);
+    parts.scheme = Some(if is_plain { Scheme::HTTP } else { Scheme::HTTPS });
     parts.authority = Some(authority.clone());
     parts.path_and_query.get_or_insert_with(|| PathAndQuery::from_static("/"));
     // A path, an authority and a scheme are a URI.
@@ -154,12 +155,13 @@ fn address_to(authority: &Authority, request: &mut Request<Body>) {
 }
 
 impl Credentials {
-    /// Writes what a near call has as values into the headers of a far one.
+    /// Writes what a near call has as values into the headers of a far one. Answers the service that vouches
+    /// for them.
     fn write(
         &self,
         outbound: Option<&Outbound>,
         request: &mut Request<Body>,
-    ) -> Result<(), Status> {
+    ) -> Result<Arc<str>, Status> {
         let target = service_token::audience(request.uri().path()).to_owned();
         let address =
             request.extensions().get::<std::net::SocketAddr>().map(|at| at.ip().to_string());
@@ -193,7 +195,7 @@ impl Credentials {
             let token = key.token(&service, &target, now).ok_or(Refusal::NoKeys)?;
             put(headers, service_token::HEADER, &token);
         }
-        Ok(())
+        Ok(service)
     }
 }
 

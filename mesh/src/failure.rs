@@ -132,6 +132,14 @@ pub enum Refusal {
     /// The other process wants a better connection.
     #[error("{0} wants a connection of better security")]
     PeerInsecure(&'static str),
+    /// A service that calls another without having declared it.
+    #[error("{caller} is not among the services that may call {callee}")]
+    UndeclaredCaller {
+        /// Who calls.
+        caller: String,
+        /// Whom.
+        callee: String,
+    },
     /// A service whose address is not known here.
     #[error("it is not known where the service `{0}` is; name its address")]
     Unplaced(String),
@@ -179,6 +187,7 @@ impl Failure for Refusal {
             Self::PeerCancelled(_) => (Code::Cancelled, "STREAM_CANCELLED"),
             Self::PeerOverrun(_) => (Code::ResourceExhausted, "ENHANCE_YOUR_CALM"),
             Self::PeerInsecure(_) => (Code::PermissionDenied, "INADEQUATE_SECURITY"),
+            Self::UndeclaredCaller { .. } => (Code::PermissionDenied, "UNDECLARED_CALLER"),
             Self::Unplaced(_) => (Code::Unavailable, "UNKNOWN_ADDRESS"),
             Self::NoConsumer(_) => (Code::Unavailable, "NO_CONSUMER"),
             Self::UnknownService(_) => (Code::NotFound, "UNKNOWN_SERVICE"),

@@ -22,8 +22,8 @@ use rustls::{ClientConfig, ServerConfig};
 use tokio::time::sleep;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use self::files::{Chosen, Shown, read_authorities};
 pub use self::files::TlsError;
+use self::files::{Chosen, Shown, read_authorities};
 use self::spiffe::{SpiffeId, Verifier};
 
 /// How often files are looked at for changes.
@@ -206,6 +206,19 @@ fn edge(certificate: &Path, key: &Path) -> Result<(Arc<ServerConfig>, Vec<Vec<u8
         .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(key)));
     server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok((Arc::new(server), read))
+}
+
+/// Connects as browsers do: whoever is called must show its name, signed by an authority that the system
+/// believes (`SSL_CERT_FILE` names others).
+pub(crate) fn public_connector() -> Result<TlsConnector, TlsError> {
+    let mut authorities = rustls::RootCertStore::empty();
+    authorities.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(authorities)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 fn warn_once(refused: &mut Option<String>, error: &TlsError) {

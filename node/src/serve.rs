@@ -80,7 +80,8 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
     };
     let key = arguments.others.mesh_key.as_deref().map(ServiceKey::open).transpose()?.map(Arc::new);
     let elsewhere = settings::elsewhere(&arguments.others.at)?;
-    settings::check_places(&services, &elsewhere, key.is_some())?;
+    let identities = arguments.others.identities(&services)?;
+    settings::check_places(&services, &elsewhere, key.is_some() || identities.is_some())?;
     let clock = Clock::system();
     let mesh = Mesh::new(mesh::Config {
         descriptors: vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS],
@@ -89,9 +90,11 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
         calls: arguments.others.calls()?,
         subscriptions: compose::subscriptions(),
         service_key: key,
+        identities,
+        callers: arguments.others.callers()?,
         limits: arguments.budgets.limits(),
         clock: clock.clone(),
-        process: if services.contains(&Noun::Gateway) { "gateway" } else { "node" },
+        process: if services.contains(&Noun::Gateway) { "gateway" } else { services[0].name() },
     })?;
 
     // Everything is bound before anything says that it is ready.

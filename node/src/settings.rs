@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use mesh::Configs;
 use mesh::limits::Limits;
+use mesh::tls::Identities;
+use mesh::{Callers, Configs};
 
-use crate::compose::Noun;
+use crate::compose::{self, Noun};
 use crate::say;
 
 /// Where data is kept.
@@ -60,6 +61,13 @@ pub(crate) struct Listen {
     /// Pages of these origins may call the gateway; `*` means all.
     #[arg(long, env = "TRADEWIND_ALLOWED_ORIGINS", value_delimiter = ',', value_name = "ORIGIN")]
     pub(crate) allowed_origins: Vec<String>,
+    /// The certificate that the gateway shows to browsers and programs, with its chain; without one it speaks
+    /// without TLS. It is read again when it changes.
+    #[arg(long, env = "TRADEWIND_TLS_CERT", requires = "tls_key", value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The key of that certificate.
+    #[arg(long, env = "TRADEWIND_TLS_KEY", requires = "tls_cert", value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
     /// How long new connections are taken after readiness has ended, for balancers to notice, in seconds.
     #[arg(long, env = "TRADEWIND_LAME_DUCK", default_value_t = 0, value_name = "SECONDS")]
     pub(crate) lame_duck_seconds: u64,
@@ -176,12 +184,42 @@ pub(crate) struct Others {
     /// It is read again when it changes.
     #[arg(long, env = "TRADEWIND_SERVICE_CONFIG", value_name = "FILE")]
     pub(crate) service_config: Option<PathBuf>,
-    /// The key that shows the processes of one mesh to each other; see `tradewind mesh-key`.
+    /// The key that shows the processes of one mesh to each other; see `tradewind mesh-key`. Certificates are
+    /// better: they keep what is said from others too.
     #[arg(long, env = "TRADEWIND_MESH_KEY", value_name = "FILE")]
     pub(crate) mesh_key: Option<PathBuf>,
+    /// Certificates for TLS between the processes of one mesh: `ca.pem`, and `NAME.pem` with `NAME-key.pem` for
+    /// each service that runs here; see `tradewind certs`. They are read again when they change.
+    #[arg(long, env = "TRADEWIND_CERTS", value_name = "DIR")]
+    pub(crate) certs: Option<PathBuf>,
+    /// A service of your own that may call others: `pricing=catalog`.
+    #[arg(
+        long = "allow",
+        env = "TRADEWIND_ALLOW",
+        value_delimiter = ',',
+        value_name = "NAME=SERVICE"
+    )]
+    pub(crate) allow: Vec<String>,
 }
 
 impl Others {
+    /// The certificates of the services that run here.
+    pub(crate) fn identities(&self, here: &[Noun]) -> Result<Option<Identities>> {
+        let names: Vec<_> = here.iter().map(|noun| noun.name()).collect();
+        let open = |directory: &PathBuf| Identities::open(directory, &names).context("--certs");
+        self.certs.as_ref().map(open).transpose()
+    }
+
+    /// Who may call whom: what the services declare, and what is allowed besides.
+    pub(crate) fn callers(&self) -> Result<Callers> {
+        self.allow.iter().try_fold(compose::callers(), |callers, allowed| {
+            let (name, service) = allowed
+                .split_once('=')
+                .with_context(|| format!("--allow {allowed} is not like pricing=catalog"))?;
+            Ok(callers.allow(name, service.parse::<Noun>()?.name()))
+        })
+    }
+
     /// How other processes are called.
     pub(crate) fn calls(&self) -> Result<Configs> {
         Ok(self.service_config.as_deref().map(Configs::open).transpose()?.unwrap_or_default())
@@ -251,7 +289,7 @@ pub(crate) fn elsewhere(at: &[String]) -> Result<HashMap<&'static str, String>> 
 pub(crate) fn check_places(
     here: &[Noun],
     elsewhere: &HashMap<&'static str, String>,
-    has_key: bool,
+    shows_itself: bool,
 ) -> Result<()> {
     let missing: Vec<_> = Noun::ALL
         .iter()
@@ -269,8 +307,8 @@ pub(crate) fn check_places(
         bail!("{} runs here, but --at names another place for it", noun.name());
     }
     ensure!(
-        elsewhere.is_empty() || has_key,
-        "processes of one mesh need a common key: make one with `tradewind mesh-key FILE`, give it to each with --mesh-key FILE"
+        elsewhere.is_empty() || shows_itself,
+        "processes of one mesh show themselves to each other: by certificates (`tradewind certs DIR`, then --certs DIR) or by a common key (`tradewind mesh-key FILE`, then --mesh-key FILE)"
     );
     Ok(())
 }

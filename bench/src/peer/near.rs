@@ -122,6 +122,8 @@ impl Near {
             calls: mesh::Configs::default(),
             subscriptions: HashMap::new(),
             service_key: None,
+            identities: None,
+            callers: mesh::Callers::default(),
             limits: Limits {
                 reads_per_second: most,
                 writes_per_second: most,

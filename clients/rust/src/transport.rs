@@ -49,6 +49,8 @@ impl Transport {
             calls: mesh::Configs::fixed(mesh::ServiceConfig::once()),
             subscriptions: HashMap::new(),
             service_key: Some(Arc::new(identity.key)),
+            identities: None,
+            callers: mesh::Callers::default(),
             limits: mesh::limits::Limits::default(),
             clock: Clock::system(),
             process: identity.name,

@@ -26,6 +26,8 @@ const LONGEST_KEPT: usize = 64 << 10;
 
 /// One call, with what stays the same however often it is tried.
 pub(super) struct Call {
+    /// The service that makes it, where this process belongs to a mesh.
+    pub(super) from: Option<Arc<str>>,
     pub(super) head: request::Parts,
     pub(super) body: Mutex<Sendable>,
     pub(super) deadline: Option<Instant>,
@@ -131,7 +133,11 @@ impl Remote {
         };
         loop {
             let wait_for_ready = call.config.wait_for_ready;
-            let turn = match self.balancer().turn(&call.tried(), wait_for_ready).await {
+            let Some(balancer) = self.balancer(call) else {
+                let why = "its name can stand in no certificate".into();
+                return Outcome::refused(unreachable(self.service, &why));
+            };
+            let turn = match balancer.turn(&call.tried(), wait_for_ready).await {
                 Ok(turn) => turn.until(call.deadline),
                 Err(why) => {
                     // Whoever calls again at once must not keep the endpoints' tasks from running.

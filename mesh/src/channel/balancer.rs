@@ -13,7 +13,7 @@ use tokio::time::{Instant, interval_at, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::backoff::Backoff;
-use super::connection::Address;
+use super::connection::{Address, Security};
 use super::endpoint::{Endpoint, State, Turn, since};
 use super::outlier::{self, Host, Record, Rules};
 use super::picker::{Picker, pick};
@@ -42,7 +42,12 @@ type Addresses = Result<Vec<Address>, Arc<str>>;
 
 impl Balancer {
     /// Connects to every endpoint behind a target from now on.
-    pub(super) fn start(target: &Target, authority: &Authority, rules: Rules) -> Self {
+    pub(super) fn start(
+        target: &Target,
+        authority: &Authority,
+        security: Security,
+        rules: Rules,
+    ) -> Self {
         let shared = Arc::new(Shared {
             picker: ArcSwap::from_pointee(Picker::Waiting),
             news: Notify::new(),
@@ -51,6 +56,7 @@ impl Balancer {
         let fleet = Fleet {
             shared: Arc::clone(&shared),
             authority: authority.clone(),
+            security,
             rules,
             members: BTreeMap::new(),
             tasks: JoinSet::new(),
@@ -92,6 +98,7 @@ impl Balancer {
 struct Fleet {
     shared: Arc<Shared>,
     authority: Authority,
+    security: Security,
     rules: Rules,
     members: BTreeMap<Address, Member>,
     tasks: JoinSet<()>,
@@ -148,6 +155,7 @@ impl Fleet {
             let subchannel = Subchannel {
                 endpoint: Arc::clone(&endpoint),
                 authority: self.authority.clone(),
+                security: self.security.clone(),
                 changed: Arc::clone(&self.changed),
                 lost: Arc::clone(&self.lost),
             };

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use http::uri::Authority;
 use http::{Request, Response};
 use http_body_util::BodyExt;
+use rustls::pki_types::ServerName;
 use tokio::time::timeout_at;
 use tonic::Status;
 use tonic::body::Body;
@@ -14,6 +15,7 @@ use tower::util::BoxCloneSyncService;
 use super::attempt::{Call, Sendable};
 use super::balancer::Balancer;
 use super::config::{Configs, More, Retry};
+use super::connection::Security;
 use super::outlier::Rules;
 use super::place::Places;
 use super::target::Target;
@@ -23,37 +25,50 @@ use crate::access::IDEMPOTENCY_KEY;
 use crate::deadline;
 use crate::failure::Refusal;
 use crate::policy::{Policies, Takes};
+use crate::tls::Identities;
+
+/// Where a service is, and how this process shows itself to it.
+pub(crate) struct Way {
+    pub(crate) service: &'static str,
+    pub(crate) target: Target,
+    /// What calls say of who makes them; nothing when this process belongs to no mesh.
+    pub(crate) credentials: Option<Credentials>,
+    /// What connections show of who makes them; without, they are not encrypted.
+    pub(crate) identities: Option<Identities>,
+}
 
 /// A service of other processes.
 pub(crate) struct Remote {
     pub(super) service: &'static str,
-    pub(super) target: Target,
     pub(super) authority: Authority,
-    policies: Arc<Policies>,
-    /// How this process shows itself; nothing when it belongs to no mesh.
+    target: Target,
     credentials: Option<Credentials>,
+    /// One for each service that this process can be, since each has connections of its own.
+    lines: Vec<Line>,
+    policies: Arc<Policies>,
     pub(super) configs: Configs,
-    balancer: OnceLock<Balancer>,
     pub(super) throttle: Throttle,
     places: Places,
 }
 
+/// The connections of one service of this process.
+struct Line {
+    from: &'static str,
+    security: Security,
+    balancer: OnceLock<Balancer>,
+}
+
 impl Remote {
-    pub(crate) fn new(
-        service: &'static str,
-        target: Target,
-        policies: Arc<Policies>,
-        credentials: Option<Credentials>,
-        configs: Configs,
-    ) -> Self {
+    pub(crate) fn new(way: Way, policies: Arc<Policies>, configs: Configs) -> Self {
+        let Way { service, target, credentials, identities } = way;
         Self {
             service,
             authority: target.authority(),
+            lines: lines(service, &target, identities),
             target,
-            policies,
             credentials,
+            policies,
             configs,
-            balancer: OnceLock::new(),
             throttle: Throttle::new(),
             places: Places::default(),
         }
@@ -65,9 +80,13 @@ impl Remote {
         BoxCloneSyncService::new(service_fn(move |request| Arc::clone(&remote).call(request)))
     }
 
-    pub(super) fn balancer(&self) -> &Balancer {
-        let start = || Balancer::start(&self.target, &self.authority, Rules::default());
-        self.balancer.get_or_init(start)
+    /// Who chooses among the endpoints, over the connections of the service that makes a call.
+    pub(super) fn balancer(&self, call: &Call) -> Option<&Balancer> {
+        let own = |line: &&Line| call.from.as_deref().is_none_or(|from| from == line.from);
+        let line = self.lines.iter().find(own).or(self.lines.first())?;
+        let security = || line.security.clone();
+        let start = || Balancer::start(&self.target, &self.authority, security(), Rules::default());
+        Some(line.balancer.get_or_init(start))
     }
 
     async fn call(self: Arc<Self>, request: Request<Body>) -> Result<Response<Body>, Status> {
@@ -97,10 +116,12 @@ impl Remote {
         let serves = outbound.as_ref().and_then(|outbound| outbound.context.deadline);
         // The other process holds it too; this one holds it when the other cannot be reached.
         let deadline = deadline::of(request.headers(), longest, serves)?;
-        if let Some(credentials) = &self.credentials {
-            credentials.write(outbound.as_ref(), &mut request)?;
-        }
-        address_to(&self.authority, &mut request);
+        let from = match &self.credentials {
+            Some(credentials) => Some(credentials.write(outbound.as_ref(), &mut request)?),
+            None => None,
+        };
+        let is_plain = self.lines.first().is_none_or(|line| line.security.is_plain());
+        address_to(&self.authority, is_plain, &mut request);
         let has_key = request.headers().contains_key(IDEMPOTENCY_KEY);
         let (head, body) = request.into_parts();
         let sendable = match &method {
@@ -119,6 +140,7 @@ impl Remote {
             is_unary: method.as_ref().is_some_and(|method| method.unary),
             is_safe: is_safe && sendable.is_kept(),
             is_without_effect: method.is_some_and(|method| method.without_effect),
+            from,
             head,
             body: Mutex::new(sendable),
             deadline,
@@ -126,5 +148,22 @@ impl Remote {
             place: Arc::new(place),
             tried: Mutex::default(),
         })
+    }
+}
+
+/// One line for each identity of this process; a single one where connections show none.
+fn lines(service: &'static str, target: &Target, identities: Option<Identities>) -> Vec<Line> {
+    let line = |from, security| Line { from, security, balancer: OnceLock::new() };
+    let secure = |identities: &Identities, from: &'static str| {
+        line(from, Security::Mesh { identities: identities.clone(), from, to: service })
+    };
+    match (identities, target) {
+        (Some(own), _) => own.services().iter().map(|from| secure(&own, from)).collect(),
+        (None, Target::Dns { host, public: true, .. }) => {
+            // A name that no certificate can have is refused by whoever connects.
+            let name = ServerName::try_from(host.clone()).ok();
+            name.map(|name| line("", Security::Public { name })).into_iter().collect()
+        }
+        (None, _) => vec![line("", Security::Plain)],
     }
 }

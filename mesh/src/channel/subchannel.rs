@@ -15,7 +15,7 @@ use tower::service_fn;
 
 use super::address_to;
 use super::backoff::Backoff;
-use super::connection::Connection;
+use super::connection::{Connection, Security};
 use super::endpoint::{Endpoint, MOST_CONNECTIONS, State};
 
 /// A connection that did not last as long as the longest wait is one more failure.
@@ -25,6 +25,7 @@ const LASTING: std::time::Duration = std::time::Duration::from_secs(3);
 pub(super) struct Subchannel {
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) authority: Authority,
+    pub(super) security: Security,
     /// Wakes whoever chooses among endpoints.
     pub(super) changed: Arc<Notify>,
     /// Wakes whoever knows where endpoints are: this one may have moved.
@@ -40,7 +41,7 @@ impl Subchannel {
         let mut backoff = Backoff::default();
         loop {
             let begun = Instant::now();
-            match Connection::dial(&self.endpoint.address).await {
+            match Connection::dial(&self.endpoint.address, &self.security).await {
                 Ok(connection) => {
                     self.hold(connection).await;
                     self.endpoint.set_connections(Vec::new());
@@ -64,7 +65,7 @@ impl Subchannel {
                 () = lead.closed() => {}
                 () = self.follow(&lead) => {}
                 () = self.endpoint.is_full.notified(), if connections.len() < MOST_CONNECTIONS => {
-                    if let Ok(more) = Connection::dial(&self.endpoint.address).await {
+                    if let Ok(more) = Connection::dial(&self.endpoint.address, &self.security).await {
                         connections.push(Arc::new(more));
                     }
                 }
@@ -101,7 +102,7 @@ impl Subchannel {
 
     async fn watch(&self, connection: &Arc<Connection>) -> Result<Watch, Status> {
         let mut client = HealthClient::new(service_fn(|mut request: Request<Body>| {
-            address_to(&self.authority, &mut request);
+            address_to(&self.authority, self.security.is_plain(), &mut request);
             let sent = connection.send(request);
             async move {
                 let answer =

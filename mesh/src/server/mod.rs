@@ -34,6 +34,7 @@ use crate::limits::Limiter;
 use crate::metrics::{CallTimer, Metrics, status_name};
 use crate::policy::{Method, Policies, Takes};
 use crate::replay::Replay;
+use crate::tls::PeerService;
 use crate::trace;
 
 /// The largest message that a service takes or gives, in bytes.
@@ -137,14 +138,11 @@ impl Stack {
 
         // Identity before access, and both before the rate limit, which counts by caller.
         let identified = match outbound {
-            Some(outbound) => Identified {
-                caller: outbound.context.caller,
-                credential: outbound.context.credential,
-                address: outbound.context.address,
-                from_mesh: true,
-            },
+            Some(outbound) => near(&parts.identity, method, outbound.context)?,
             None => {
-                within(deadline, parts.identity.identify(request.headers(), &method.path)).await??
+                let peer = request.extensions().get::<PeerService>();
+                let identified = parts.identity.identify(request.headers(), peer, &method.path);
+                within(deadline, identified).await??
             }
         };
         access::check(method, &identified.caller)?;
@@ -197,6 +195,17 @@ impl Stack {
             Err(_) => Err(Refusal::Panicked.into()),
         }
     }
+}
+
+/// What is known of a call that comes from this very process.
+fn near(identity: &Identity, method: &Method, context: Context) -> Result<Identified, Refusal> {
+    identity.check_near(&context.caller, &method.service)?;
+    Ok(Identified {
+        caller: context.caller,
+        credential: context.credential,
+        address: context.address,
+        from_mesh: true,
+    })
 }
 
 /// Whether the routes have no such RPC: a contract that is known, of a service that runs elsewhere.

@@ -175,6 +175,8 @@ pub(crate) fn calling(target: &str, calls: Configs) -> Mesh {
         calls,
         subscriptions: HashMap::new(),
         service_key: None,
+        identities: None,
+        callers: mesh::Callers::default(),
         limits: Limits::default(),
         clock: Clock::system(),
         process: "caller",

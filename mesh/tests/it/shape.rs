@@ -152,6 +152,8 @@ pub(crate) fn mesh(
         calls: mesh::Configs::default(),
         subscriptions: HashMap::new(),
         service_key,
+        identities: None,
+        callers: mesh::Callers::default(),
         limits,
         clock: clock.clone(),
         process,

@@ -23,6 +23,8 @@ pub(crate) fn mesh(
         calls: mesh::Configs::default(),
         subscriptions: HashMap::new(),
         service_key: None,
+        identities: None,
+        callers: mesh::Callers::default(),
         limits: unlimited(),
         clock: Clock::system(),
         process: "conformance",
