@@ -12,6 +12,7 @@ pub mod bus;
 pub mod caller;
 pub mod changes;
 pub mod channel;
+pub mod channelz;
 pub mod clock;
 pub mod context;
 pub mod deadline;

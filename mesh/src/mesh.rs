@@ -17,6 +17,7 @@ use crate::bus::Bus;
 use crate::caller::Caller;
 use crate::changes::Changes;
 use crate::channel::{self, Channel, Credentials, Peer};
+use crate::channelz::Registry;
 use crate::clock::Clock;
 use crate::events::{Deliveries, MeshBus, Subscriptions};
 use crate::failure::Refusal;
@@ -86,6 +87,7 @@ struct Parts {
     service_key: Option<Arc<ServiceKey>>,
     clock: Clock,
     process: &'static str,
+    channelz: Registry,
     policies: Arc<Policies>,
     metrics: Arc<Metrics>,
     limiter: Arc<Limiter>,
@@ -124,6 +126,7 @@ impl Mesh {
                 descriptors: config.descriptors,
                 elsewhere,
                 service_key: config.service_key,
+                channelz: Registry::new(config.clock.clone()),
                 clock: config.clock,
                 process: config.process,
                 policies,
@@ -226,6 +229,12 @@ impl Mesh {
     #[must_use]
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.parts.metrics
+    }
+
+    /// The channels, servers and sockets of this process, for who looks at it.
+    #[must_use]
+    pub fn channelz(&self) -> &Registry {
+        &self.parts.channelz
     }
 
     /// The keys that tokens are checked with.

@@ -10,7 +10,7 @@ use prost_reflect::{DescriptorPool, MethodDescriptor};
 use crate::metrics::CallMetrics;
 
 /// Contracts of other parties, which carry no option; they are public and cheap.
-const EXEMPT: [&str; 2] = ["grpc.health.v1.", "grpc.reflection."];
+const EXEMPT: [&str; 3] = ["grpc.channelz.v1.", "grpc.health.v1.", "grpc.reflection."];
 
 /// One RPC, as its contract has it.
 #[derive(Debug)]

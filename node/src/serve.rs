@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use gateway::{Gateway, Options};
-use mesh::serve::{Drain, Ended};
+use mesh::serve::{Config, Drain, Ended};
 use mesh::service_token::ServiceKey;
 use mesh::{CancellationToken, Clock, Faults, Mesh};
 use store::Database;
@@ -47,10 +47,21 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let stop = CancellationToken::new();
     let running = start(arguments, &stop).await?;
     running.announce();
-    signal().await?;
-    say("stopping: taking no more calls, finishing those that run");
+    let told = signal().await?;
     running.mesh.health().stop();
     stop.cancel();
+    match told {
+        Told::ByPerson => running.hurry.cancel(),
+        // Balancers are given time to notice; whoever asks again has waited long enough.
+        Told::ByProgram => {
+            let hurry = running.hurry.clone();
+            tokio::spawn(async move {
+                let _ = signal().await;
+                hurry.cancel();
+            });
+        }
+    }
+    say("stopping: taking no more calls, finishing those that run");
     Ok(match running.end().await {
         Ended::Clean => ExitCode::SUCCESS,
         Ended::Forced => {
@@ -69,6 +80,11 @@ pub(crate) struct Running {
     demo_shop: bool,
     servers: Vec<JoinHandle<Ended>>,
     tracker: TaskTracker,
+    /// Ends the lame duck at once: nobody has to notice that these services end.
+    pub(crate) hurry: CancellationToken,
+    /// The operators' port, which outlives all else: it tells how the end goes.
+    operators: mesh::admin::Serving,
+    operators_stop: CancellationToken,
 }
 
 /// Starts services; they end when the token is cancelled.
@@ -97,7 +113,7 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
     let listeners = Listeners::bind(&arguments.listen, &services).await?;
     let (gateway, admin) = listeners.addresses()?;
     let tracker = TaskTracker::new();
-    let drain = arguments.listen.drain();
+    let ends = Ends { drain: arguments.listen.drain(), ..Ends::default() };
     let parts = parts(&arguments, mesh.clone(), clock)?;
     let mut made = Vec::new();
     for noun in &services {
@@ -105,7 +121,10 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
     }
     trust::ask_users(&mesh);
     mesh.run(made, stop, &tracker)?;
-    let servers = listeners.serve(&mesh, arguments.listen.allowed_origins, drain, stop)?;
+    let operators_stop = CancellationToken::new();
+    let operators =
+        mesh::admin::serve(listeners.admin, mesh.clone(), None, operators_stop.clone())?;
+    let servers = listeners.public.serve(&mesh, arguments.listen.allowed_origins, &ends, stop)?;
     let running = Running {
         mesh,
         gateway,
@@ -114,6 +133,9 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
         demo_shop: arguments.trial.demo_shop,
         servers,
         tracker,
+        hurry: ends.hurry,
+        operators,
+        operators_stop,
     };
     if running.demo_shop {
         demo::fill_shop(&running.mesh).await.context("the sample shop could not be filled")?;
@@ -124,6 +146,11 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
 /// What this process listens on.
 struct Listeners {
     admin: TcpListener,
+    public: Public,
+}
+
+/// Where calls come from.
+struct Public {
     /// Where there are other processes.
     mesh: Option<TcpListener>,
     gateway: Option<TcpListener>,
@@ -133,40 +160,60 @@ impl Listeners {
     async fn bind(listen: &Listen, services: &[Noun]) -> Result<Self> {
         let mut listeners = Self {
             admin: bind(listen.admin_listen, "--admin-listen").await?,
-            mesh: None,
-            gateway: None,
+            public: Public { mesh: None, gateway: None },
         };
         if services.len() < Noun::ALL.len() {
-            listeners.mesh = Some(bind(listen.mesh_listen, "--mesh-listen").await?);
+            listeners.public.mesh = Some(bind(listen.mesh_listen, "--mesh-listen").await?);
         }
         if services.contains(&Noun::Gateway) {
-            listeners.gateway = Some(bind(listen.listen, "--listen").await?);
+            listeners.public.gateway = Some(bind(listen.listen, "--listen").await?);
         }
         Ok(listeners)
     }
 
     /// The addresses of the gateway and of the operators' port.
     fn addresses(&self) -> Result<(Option<SocketAddr>, SocketAddr)> {
-        let gateway = self.gateway.as_ref().map(TcpListener::local_addr).transpose()?;
+        let gateway = self.public.gateway.as_ref().map(TcpListener::local_addr).transpose()?;
         Ok((gateway, self.admin.local_addr()?))
     }
+}
 
+/// How the servers of a process end.
+#[derive(Default)]
+struct Ends {
+    drain: Drain,
+    hurry: CancellationToken,
+}
+
+impl Ends {
+    fn of(&self, mut config: Config) -> Config {
+        config.drain = self.drain;
+        config.hurry = self.hurry.clone();
+        config
+    }
+}
+
+impl Public {
     fn serve(
         self,
         mesh: &Mesh,
         allowed_origins: Vec<String>,
-        drain: Drain,
+        ends: &Ends,
         stop: &CancellationToken,
     ) -> Result<Vec<JoinHandle<Ended>>> {
-        let mut servers =
-            vec![tokio::spawn(mesh::admin::serve(self.admin, mesh.clone(), stop.clone()))];
+        let mut servers = Vec::new();
         if let Some(listener) = self.mesh {
-            let served = mesh::serve::grpc(listener, mesh.clone(), drain, stop.clone());
+            let config = ends.of(Config::mesh());
+            let served = mesh::serve::grpc(listener, mesh.clone(), config, stop.clone());
             servers.push(tokio::spawn(served));
         }
         if let Some(listener) = self.gateway {
             let edge = edge(mesh, allowed_origins)?;
-            servers.push(tokio::spawn(mesh::serve::http(listener, edge, drain, stop.clone())));
+            let (config, registry) = (ends.of(Config::edge()), mesh.channelz().clone());
+            let stop = stop.clone();
+            servers.push(tokio::spawn(async move {
+                mesh::serve::listed(listener, edge, config, &registry, stop).await
+            }));
         }
         Ok(servers)
     }
@@ -197,6 +244,9 @@ impl Running {
         }
         self.tracker.close();
         self.tracker.wait().await;
+        self.operators_stop.cancel();
+        // How that port ends says nothing of calls.
+        self.operators.ended().await;
         ended
     }
 }
@@ -246,15 +296,25 @@ async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener> {
     })
 }
 
+/// Who tells a process to end.
+enum Told {
+    /// SIGINT: someone at a terminal, who waits.
+    ByPerson,
+    /// SIGTERM: what runs processes.
+    ByProgram,
+}
+
 /// Waits for SIGTERM or SIGINT.
-async fn signal() -> Result<()> {
+async fn signal() -> Result<Told> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
-        _ = terminate.recv() => {}
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => Ok(Told::ByProgram),
+        interrupted = tokio::signal::ctrl_c() => {
+            interrupted?;
+            Ok(Told::ByPerson)
+        }
     }
-    Ok(())
 }
 
 /// What `mesh-key` is told.

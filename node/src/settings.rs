@@ -48,7 +48,7 @@ pub(crate) struct Listen {
         value_name = "ADDR"
     )]
     pub(crate) mesh_listen: SocketAddr,
-    /// Where operators read /metrics, /healthz and /readyz. Never a public address.
+    /// Where operators look: metrics, health, profiles, channelz. Never a public address.
     #[arg(
         long,
         env = "TRADEWIND_ADMIN_LISTEN",
@@ -59,8 +59,8 @@ pub(crate) struct Listen {
     /// Pages of these origins may call the gateway; `*` means all.
     #[arg(long, env = "TRADEWIND_ALLOWED_ORIGINS", value_delimiter = ',', value_name = "ORIGIN")]
     pub(crate) allowed_origins: Vec<String>,
-    /// How long new connections are taken after readiness has ended, for balancers to notice, in seconds.
-    #[arg(long, env = "TRADEWIND_LAME_DUCK", default_value_t = 0, value_name = "SECONDS")]
+    /// How long new connections are taken after SIGTERM has ended readiness, for balancers to notice, in seconds.
+    #[arg(long, env = "TRADEWIND_LAME_DUCK", default_value_t = 5, value_name = "SECONDS")]
     pub(crate) lame_duck_seconds: u64,
 }
 

@@ -20,6 +20,7 @@ use tracing::{Instrument, Span};
 use self::body::Watched;
 use self::cache::{Answers, Looked};
 use self::lease::lease;
+pub(crate) use self::outcome::code_of;
 use self::outcome::complete;
 use crate::access;
 use crate::changes::Changes;
@@ -109,7 +110,7 @@ impl Stack {
             response.headers_mut().insert(trace::HEADER, value);
         }
         // A trailers-only answer ends here; any other when its body does.
-        match outcome::code_of(response.headers()) {
+        match code_of(response.headers()) {
             Some(code) => {
                 end(&call, &span, code);
                 response

@@ -2,12 +2,15 @@
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 mod access;
+mod admin;
 mod asking;
 mod cache;
 mod cancellation;
+mod connections;
 mod deadline;
 mod drain;
 mod errors;
+mod frames;
 mod health;
 mod identity;
 mod limits;
