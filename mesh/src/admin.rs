@@ -9,6 +9,8 @@ mod profile;
 
 use std::convert::Infallible;
 use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
 use contract::grpc::channelz::v1::channelz_server::{ChannelzServer, SERVICE_NAME as CHANNELZ};
 use contract::grpc::health::v1::health_server::{HealthServer, SERVICE_NAME as HEALTH};
@@ -86,9 +88,9 @@ async fn run(
         }
     };
     let registry = mesh.channelz().clone();
-    let pages = std::sync::Arc::new(Pages { mesh, profiler });
+    let pages = Arc::new(Pages { mesh, profiler });
     let service = tower::service_fn(move |request: Request<Body>| {
-        let (pages, grpc) = (std::sync::Arc::clone(&pages), grpc.clone());
+        let (pages, grpc) = (Arc::clone(&pages), grpc.clone());
         async move {
             if is_grpc(&request) {
                 return grpc.oneshot(request).await;
@@ -96,7 +98,9 @@ async fn run(
             Ok::<_, Infallible>(pages.answer(request.uri()).await)
         }
     });
-    let config = Config { name: "admin", ..Config::edge().ending(Drain::at_once()) };
+    // Whoever looks on does not keep a process.
+    let drain = Drain { longest: Duration::from_secs(1), ..Drain::at_once() };
+    let config = Config { name: "admin", ..Config::edge().ending(drain) };
     serve::listed(listener, service, config, &registry, stop).await
 }
 

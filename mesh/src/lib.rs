@@ -7,6 +7,7 @@
 
 mod access;
 pub mod admin;
+pub mod admission;
 mod audit;
 pub mod bus;
 pub mod caller;

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 use tonic::transport::Endpoint;
 
+use crate::admission::Admission;
 use crate::audit::{Auditors, Audits};
 use crate::bus::Bus;
 use crate::caller::Caller;
@@ -33,6 +34,9 @@ use crate::trust::Trust;
 
 /// How often budgets that are full again are forgotten, and ended sessions are asked for.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
+
+/// What the keys that tokens are checked with are called where health is told.
+const KEYS: &str = "dependency.keys";
 
 /// What a process is told of its mesh.
 pub struct Config {
@@ -91,6 +95,7 @@ struct Parts {
     policies: Arc<Policies>,
     metrics: Arc<Metrics>,
     limiter: Arc<Limiter>,
+    admission: Option<Arc<Admission>>,
     identity: Arc<Identity>,
     trust: Arc<Trust>,
     changes: Changes,
@@ -121,6 +126,8 @@ impl Mesh {
             config.clock.clone(),
             config.service_key.clone(),
         );
+        let metrics = Arc::<Metrics>::default();
+        let admission = config.limits.at_once.map(|at_once| Admission::new(at_once, &metrics));
         Ok(Self {
             parts: Arc::new(Parts {
                 descriptors: config.descriptors,
@@ -130,8 +137,9 @@ impl Mesh {
                 clock: config.clock,
                 process: config.process,
                 policies,
-                metrics: Arc::default(),
+                metrics,
                 limiter: Arc::new(Limiter::new(&config.limits)),
+                admission,
                 identity: Arc::new(identity),
                 trust,
                 changes: Changes::default(),
@@ -291,6 +299,7 @@ impl Mesh {
             Arc::clone(&parts.metrics),
             Arc::clone(&parts.identity),
             Arc::clone(&parts.limiter),
+            parts.admission.clone(),
             parts.changes.clone(),
         )
     }
@@ -316,7 +325,9 @@ impl Mesh {
         let mut every = tokio::time::interval_at(first, HOUSEKEEPING);
         while stop.run_until_cancelled(every.tick()).await.is_some() {
             self.parts.limiter.forget();
-            if let Err(status) = self.parts.trust.refresh().await {
+            let refreshed = self.parts.trust.refresh().await;
+            self.parts.health.dependency(KEYS, refreshed.is_ok());
+            if let Err(status) = refreshed {
                 tracing::warn!(code = ?status.code(), "keys and ended sessions could not be refreshed: {}", status.message());
             }
         }

@@ -1,12 +1,13 @@
 //! What the contracts say of every RPC, read once from their descriptors.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use contract::mesh::v1::{Access, Rate, Rpc};
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 
+use crate::admission::Baseline;
 use crate::metrics::CallMetrics;
 
 /// Contracts of other parties, which carry no option; they are public and cheap.
@@ -28,6 +29,7 @@ pub struct Method {
     /// Whether it takes one message and answers one.
     pub unary: bool,
     pub(crate) metrics: CallMetrics,
+    pub(crate) baseline: Mutex<Baseline>,
 }
 
 impl Method {
@@ -42,6 +44,11 @@ impl Method {
     pub fn deadline(&self) -> Option<Duration> {
         let ms = u64::from(self.rpc.deadline_ms);
         (ms > 0).then(|| Duration::from_millis(ms))
+    }
+
+    /// Whether its contract is of another party, as those of health and reflection: ours all have a deadline.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.rpc.deadline_ms == 0
     }
 }
 
@@ -84,6 +91,7 @@ impl Policies {
                 idempotent: true,
                 unary,
                 metrics: CallMetrics::default(),
+                baseline: Mutex::default(),
             };
             methods.entry(Arc::clone(&method.path)).or_insert_with(|| Arc::new(method));
         }
@@ -126,6 +134,7 @@ fn read(pool: &DescriptorPool, method: &MethodDescriptor) -> Result<Method, Poli
         service,
         rpc,
         metrics: CallMetrics::default(),
+        baseline: Mutex::default(),
     })
 }
 

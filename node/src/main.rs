@@ -11,6 +11,7 @@ mod demo;
 mod feed;
 mod import;
 mod login;
+mod profile;
 mod project;
 mod serve;
 mod settings;

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use crate::compose::{self, Noun, Parts};
+use crate::profile::Profiles;
 use crate::settings::{self, Administrator, Budgets, Listen, Mail, Others, Storage, Trial};
 use crate::{demo, say, trust};
 
@@ -122,8 +123,9 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
     trust::ask_users(&mesh);
     mesh.run(made, stop, &tracker)?;
     let operators_stop = CancellationToken::new();
+    let profiler = Some(Box::<Profiles>::default() as _);
     let operators =
-        mesh::admin::serve(listeners.admin, mesh.clone(), None, operators_stop.clone())?;
+        mesh::admin::serve(listeners.admin, mesh.clone(), profiler, operators_stop.clone())?;
     let servers = listeners.public.serve(&mesh, arguments.listen.allowed_origins, &ends, stop)?;
     let running = Running {
         mesh,

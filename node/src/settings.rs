@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use mesh::admission;
 use mesh::limits::Limits;
 
 use crate::compose::Noun;
@@ -73,14 +74,14 @@ impl Listen {
     }
 }
 
-/// How many calls one caller may make.
+/// How many calls one caller may make, and all together.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Budgets of one caller")]
+#[command(next_help_heading = "Limits of calls")]
 pub(crate) struct Budgets {
-    /// Calls without side effects, a second.
+    /// Calls of one caller without side effects, a second.
     #[arg(long, env = "TRADEWIND_READS_PER_SECOND", default_value = "200", value_name = "CALLS")]
     reads_per_second: NonZeroU32,
-    /// Calls that change something, a second.
+    /// Calls of one caller that change something, a second.
     #[arg(long, env = "TRADEWIND_WRITES_PER_SECOND", default_value = "50", value_name = "CALLS")]
     writes_per_second: NonZeroU32,
     /// Calls that check a secret, a minute, by network address.
@@ -91,6 +92,9 @@ pub(crate) struct Budgets {
         value_name = "CALLS"
     )]
     credentials_per_minute: NonZeroU32,
+    /// Calls that are answered at once, of all callers together; fewer when answers become slow. 0 sets no limit.
+    #[arg(long, env = "TRADEWIND_CALLS_AT_ONCE", default_value = "2000", value_name = "CALLS")]
+    calls_at_once: usize,
 }
 
 impl Budgets {
@@ -99,6 +103,11 @@ impl Budgets {
             reads_per_second: self.reads_per_second,
             writes_per_second: self.writes_per_second,
             credentials_per_minute: self.credentials_per_minute,
+            at_once: (self.calls_at_once > 0).then(|| {
+                let default = admission::Config::default();
+                let ceiling = self.calls_at_once;
+                admission::Config { ceiling, floor: default.floor.min(ceiling), ..default }
+            }),
         }
     }
 }

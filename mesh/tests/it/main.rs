@@ -3,6 +3,7 @@
 
 mod access;
 mod admin;
+mod admission;
 mod asking;
 mod cache;
 mod cancellation;
