@@ -33,7 +33,8 @@ pub struct Config {
     pub floor: usize,
     /// The most, and what a process begins with.
     pub ceiling: usize,
-    /// How much longer than at their fastest calls may take, besides a quarter more.
+    /// How much longer than at their fastest calls may take, besides a quarter more; a twentieth of their deadline
+    /// where that is more.
     pub slack: Duration,
     /// How long times are gathered before the limit is set anew.
     pub window: Duration,
@@ -170,7 +171,9 @@ impl Admission {
         let Ok(mut baseline) = method.baseline.try_lock() else { return };
         let now = Instant::now();
         let fastest = baseline.learn(now, took, late, gradient.is_at_ease());
-        let fair = fastest + fastest / 4 + self.config.slack;
+        // Who may wait for a minute minds a second less than who may wait for two.
+        let patience = method.deadline().unwrap_or_default() / 20;
+        let fair = fastest + fastest / 4 + self.config.slack.max(patience);
         let slowness = permille(took, fair);
         // What was cut off would have taken longer; that it was not slow by then says nothing.
         if late && slowness < 1000 {
