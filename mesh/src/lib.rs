@@ -7,12 +7,14 @@
 
 mod access;
 pub mod admin;
+pub mod admission;
 mod audit;
 pub mod bus;
 pub mod caller;
 mod callers;
 pub mod changes;
 pub mod channel;
+pub mod channelz;
 pub mod clock;
 pub mod context;
 pub mod deadline;

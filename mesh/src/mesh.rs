@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 
+use crate::admission::Admission;
 use crate::audit::{Auditors, Audits};
 use crate::bus::Bus;
 use crate::caller::Caller;
@@ -20,6 +21,7 @@ use crate::changes::Changes;
 use crate::channel::{
     self, Channel, Configs, Credentials, MalformedTarget, Peer, Remote, Target, Way,
 };
+use crate::channelz::Registry;
 use crate::clock::Clock;
 use crate::events::{Deliveries, MeshBus, Subscriptions};
 use crate::failure::Refusal;
@@ -36,6 +38,9 @@ use crate::trust::Trust;
 
 /// How often budgets that are full again are forgotten, and ended sessions are asked for.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
+
+/// What the keys that tokens are checked with are called where health is told.
+const KEYS: &str = "dependency.keys";
 
 /// What a process is told of its mesh.
 pub struct Config {
@@ -96,9 +101,11 @@ struct Parts {
     identities: Option<Identities>,
     clock: Clock,
     process: &'static str,
+    channelz: Registry,
     policies: Arc<Policies>,
     metrics: Arc<Metrics>,
     limiter: Arc<Limiter>,
+    admission: Option<Arc<Admission>>,
     identity: Arc<Identity>,
     trust: Arc<Trust>,
     changes: Changes,
@@ -131,6 +138,8 @@ impl Mesh {
             config.service_key.clone().filter(|_| config.identities.is_none()),
             config.callers,
         );
+        let metrics = Arc::<Metrics>::default();
+        let admission = config.limits.at_once.map(|at_once| Admission::new(at_once, &metrics));
         Ok(Self {
             parts: Arc::new(Parts {
                 descriptors: config.descriptors,
@@ -138,11 +147,13 @@ impl Mesh {
                 calls: config.calls,
                 service_key: config.service_key,
                 identities: config.identities,
+                channelz: Registry::new(config.clock.clone()),
                 clock: config.clock,
                 process: config.process,
                 policies,
-                metrics: Arc::default(),
+                metrics,
                 limiter: Arc::new(Limiter::new(&config.limits)),
+                admission,
                 identity: Arc::new(identity),
                 trust,
                 changes: Changes::default(),
@@ -269,6 +280,12 @@ impl Mesh {
         &self.parts.metrics
     }
 
+    /// The channels, servers and sockets of this process, for who looks at it.
+    #[must_use]
+    pub fn channelz(&self) -> &Registry {
+        &self.parts.channelz
+    }
+
     /// The keys that tokens are checked with.
     #[must_use]
     pub fn trust(&self) -> &Arc<Trust> {
@@ -323,6 +340,7 @@ impl Mesh {
             Arc::clone(&parts.metrics),
             Arc::clone(&parts.identity),
             Arc::clone(&parts.limiter),
+            parts.admission.clone(),
             parts.changes.clone(),
         )
     }
@@ -348,7 +366,9 @@ impl Mesh {
         let mut every = tokio::time::interval_at(first, HOUSEKEEPING);
         while stop.run_until_cancelled(every.tick()).await.is_some() {
             self.parts.limiter.forget();
-            if let Err(status) = self.parts.trust.refresh().await {
+            let refreshed = self.parts.trust.refresh().await;
+            self.parts.health.dependency(KEYS, refreshed.is_ok());
+            if let Err(status) = refreshed {
                 tracing::warn!(code = ?status.code(), "keys and ended sessions could not be refreshed: {}", status.message());
             }
         }

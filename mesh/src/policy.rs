@@ -1,16 +1,17 @@
 //! What the contracts say of every RPC, read once from their descriptors.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use contract::mesh::v1::{Access, Idempotency, Rate, Rpc};
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 
+use crate::admission::Baseline;
 use crate::metrics::CallMetrics;
 
 /// Contracts of other parties, which carry no option; they are public and cheap.
-const EXEMPT: [&str; 2] = ["grpc.health.v1.", "grpc.reflection."];
+const EXEMPT: [&str; 3] = ["grpc.channelz.v1.", "grpc.health.v1.", "grpc.reflection."];
 
 /// One RPC, as its contract has it.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of the contract on its own")]
@@ -33,6 +34,7 @@ pub struct Method {
     /// Whether it is a contract of another party, such as health: no work, however long it lasts.
     pub(crate) exempt: bool,
     pub(crate) metrics: CallMetrics,
+    pub(crate) baseline: Mutex<Baseline>,
 }
 
 /// How many messages a request has.
@@ -71,6 +73,11 @@ impl Method {
     pub fn deadline(&self) -> Option<Duration> {
         let ms = u64::from(self.rpc.deadline_ms);
         (ms > 0).then(|| Duration::from_millis(ms))
+    }
+
+    /// Whether its contract is of another party, as those of health and reflection: ours all have a deadline.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.rpc.deadline_ms == 0
     }
 }
 
@@ -115,6 +122,7 @@ impl Policies {
                 takes: if unary { Takes::One } else { Takes::Stream },
                 exempt: true,
                 metrics: CallMetrics::default(),
+                baseline: Mutex::default(),
             };
             methods.entry(Arc::clone(&method.path)).or_insert_with(|| Arc::new(method));
         }
@@ -160,6 +168,7 @@ fn read(pool: &DescriptorPool, method: &MethodDescriptor) -> Result<Method, Poli
         service,
         rpc,
         metrics: CallMetrics::default(),
+        baseline: Mutex::default(),
     })
 }
 

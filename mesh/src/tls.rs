@@ -86,7 +86,7 @@ impl Identities {
     }
 
     /// Takes connections of other services, each of which shows its own certificate.
-    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+    fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.now.load().server))
     }
 
@@ -141,6 +141,25 @@ impl Held {
     }
 }
 
+/// What a port shows to its clients.
+#[derive(Debug, Clone)]
+pub enum Tls {
+    /// To other services of the mesh, which must show themselves too.
+    Mesh(Identities),
+    /// To anyone.
+    Edge(EdgeCertificate),
+}
+
+impl Tls {
+    /// As the certificates are now.
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        match self {
+            Self::Mesh(identities) => identities.acceptor(),
+            Self::Edge(certificate) => certificate.acceptor(),
+        }
+    }
+}
+
 /// The service that the other end of a connection has shown itself to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PeerService(pub(crate) Arc<str>);
@@ -192,7 +211,7 @@ impl EdgeCertificate {
         }
     }
 
-    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+    fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.now.load().0))
     }
 }

@@ -120,6 +120,7 @@ impl Own {
     }
 
     async fn end(self) -> Result<()> {
+        self.running.hurry.cancel();
         self.stop.cancel();
         self.running.end().await;
         std::fs::remove_dir_all(&self.directory)

@@ -12,6 +12,7 @@ mod demo;
 mod feed;
 mod import;
 mod login;
+mod profile;
 mod project;
 mod serve;
 mod settings;

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use mesh::admission;
 use mesh::limits::Limits;
-use mesh::tls::Identities;
+use mesh::tls::{EdgeCertificate, Identities};
 use mesh::{Callers, Configs};
 
 use crate::compose::{self, Noun};
@@ -50,7 +51,7 @@ pub(crate) struct Listen {
         value_name = "ADDR"
     )]
     pub(crate) mesh_listen: SocketAddr,
-    /// Where operators read /metrics, /healthz and /readyz. Never a public address.
+    /// Where operators look: metrics, health, profiles, channelz. Never a public address.
     #[arg(
         long,
         env = "TRADEWIND_ADMIN_LISTEN",
@@ -68,12 +69,23 @@ pub(crate) struct Listen {
     /// The key of that certificate.
     #[arg(long, env = "TRADEWIND_TLS_KEY", requires = "tls_cert", value_name = "FILE")]
     pub(crate) tls_key: Option<PathBuf>,
-    /// How long new connections are taken after readiness has ended, for balancers to notice, in seconds.
-    #[arg(long, env = "TRADEWIND_LAME_DUCK", default_value_t = 0, value_name = "SECONDS")]
+    /// How long new connections are taken after SIGTERM has ended readiness, for balancers to notice, in seconds.
+    #[arg(long, env = "TRADEWIND_LAME_DUCK", default_value_t = 5, value_name = "SECONDS")]
     pub(crate) lame_duck_seconds: u64,
 }
 
 impl Listen {
+    /// What the gateway shows to its clients.
+    pub(crate) fn certificate(&self) -> Result<Option<EdgeCertificate>> {
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => {
+                Ok(Some(EdgeCertificate::open(certificate, key).context("--tls-cert")?))
+            }
+            // The command line asks for both or none.
+            _ => Ok(None),
+        }
+    }
+
     pub(crate) fn drain(&self) -> mesh::serve::Drain {
         mesh::serve::Drain {
             lame_duck: Duration::from_secs(self.lame_duck_seconds),
@@ -82,14 +94,14 @@ impl Listen {
     }
 }
 
-/// How many calls one caller may make.
+/// How many calls one caller may make, and all together.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Budgets of one caller")]
+#[command(next_help_heading = "Limits of calls")]
 pub(crate) struct Budgets {
-    /// Calls without side effects, a second.
+    /// Calls of one caller without side effects, a second.
     #[arg(long, env = "TRADEWIND_READS_PER_SECOND", default_value = "200", value_name = "CALLS")]
     reads_per_second: NonZeroU32,
-    /// Calls that change something, a second.
+    /// Calls of one caller that change something, a second.
     #[arg(long, env = "TRADEWIND_WRITES_PER_SECOND", default_value = "50", value_name = "CALLS")]
     writes_per_second: NonZeroU32,
     /// Calls that check a secret, a minute, by network address.
@@ -100,6 +112,9 @@ pub(crate) struct Budgets {
         value_name = "CALLS"
     )]
     credentials_per_minute: NonZeroU32,
+    /// Calls that are answered at once, of all callers together; fewer when answers become slow. 0 sets no limit.
+    #[arg(long, env = "TRADEWIND_CALLS_AT_ONCE", default_value = "2000", value_name = "CALLS")]
+    calls_at_once: usize,
 }
 
 impl Budgets {
@@ -108,6 +123,11 @@ impl Budgets {
             reads_per_second: self.reads_per_second,
             writes_per_second: self.writes_per_second,
             credentials_per_minute: self.credentials_per_minute,
+            at_once: (self.calls_at_once > 0).then(|| {
+                let default = admission::Config::default();
+                let ceiling = self.calls_at_once;
+                admission::Config { ceiling, floor: default.floor.min(ceiling), ..default }
+            }),
         }
     }
 }

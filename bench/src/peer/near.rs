@@ -128,6 +128,7 @@ impl Near {
                 reads_per_second: most,
                 writes_per_second: most,
                 credentials_per_minute: most,
+                ..Limits::default()
             },
             clock: clock.clone(),
             process: "gateway",

@@ -95,7 +95,10 @@ impl Subchannel {
             if connection.is_closed() {
                 return;
             }
-            self.fail(&format!("its health is not known: {}", status.message()));
+            // Whoever has said that it stops says nothing more.
+            if self.endpoint.state() != State::Resting {
+                self.fail(&format!("its health is not known: {}", status.message()));
+            }
             sleep(backoff.failed(rand::random())).await;
         }
     }

@@ -7,10 +7,8 @@ use h2::Reason;
 use http::HeaderMap;
 use tonic::{Code, Status};
 
-use crate::failure::Refusal;
+use crate::failure::{PUSHBACK, Refusal};
 
-/// In how many milliseconds a server wants to be tried again; anything but a number means never (gRFC A6).
-pub(crate) const PUSHBACK: &str = "grpc-retry-pushback-ms";
 /// How often a call was tried before; absent the first time.
 pub(super) const PREVIOUS: &str = "grpc-previous-rpc-attempts";
 

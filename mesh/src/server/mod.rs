@@ -21,8 +21,10 @@ use tracing::{Instrument, Span};
 use self::body::Watched;
 use self::cache::{Answers, Looked};
 use self::lease::lease;
+pub(crate) use self::outcome::code_of;
 use self::outcome::complete;
 use crate::access;
+use crate::admission::{Admission, Place};
 use crate::changes::Changes;
 use crate::channel::Outbound;
 use crate::context::Context;
@@ -34,6 +36,7 @@ use crate::limits::Limiter;
 use crate::metrics::{CallTimer, Metrics, status_name};
 use crate::policy::{Method, Policies, Takes};
 use crate::replay::Replay;
+use crate::service_token;
 use crate::tls::PeerService;
 use crate::trace;
 
@@ -52,6 +55,7 @@ struct Parts {
     metrics: Arc<Metrics>,
     identity: Arc<Identity>,
     limiter: Arc<Limiter>,
+    admission: Option<Arc<Admission>>,
     answers: Answers,
 }
 
@@ -62,6 +66,7 @@ impl Stack {
         metrics: Arc<Metrics>,
         identity: Arc<Identity>,
         limiter: Arc<Limiter>,
+        admission: Option<Arc<Admission>>,
         changes: Changes,
     ) -> Self {
         let answers = Answers::new(changes);
@@ -72,6 +77,7 @@ impl Stack {
                 metrics,
                 identity,
                 limiter,
+                admission,
                 answers,
             }),
         }
@@ -112,7 +118,7 @@ impl Stack {
             response.headers_mut().insert(trace::HEADER, value);
         }
         // A trailers-only answer ends here; any other when its body does.
-        match outcome::code_of(response.headers()) {
+        match code_of(response.headers()) {
             Some(code) => {
                 end(&call, &span, code);
                 response
@@ -136,6 +142,33 @@ impl Stack {
             return Err(Refusal::DeadlineExceeded.into());
         }
 
+        // Admission before identity: what is too much costs nothing. It believes who says to be a service, since
+        // who is none is refused in the next step.
+        let place = match &parts.admission {
+            Some(admission) => {
+                let by_service = outbound.is_some() || service_token::is_claimed(request.headers());
+                admission.admit(method, by_service)?
+            }
+            None => None,
+        };
+        let answered = self.admitted(method, request, outbound, deadline, place.as_ref()).await;
+        if let Some(place) = place {
+            place.end(answered.as_ref().map_or_else(Status::code, |response| {
+                code_of(response.headers()).unwrap_or(Code::Ok)
+            }));
+        }
+        answered
+    }
+
+    async fn admitted(
+        &self,
+        method: &Arc<Method>,
+        request: Request<Body>,
+        outbound: Option<Outbound>,
+        deadline: Option<Instant>,
+        place: Option<&Place>,
+    ) -> Result<Response<Body>, Status> {
+        let parts = &self.parts;
         // Identity before access, and both before the rate limit, which counts by caller.
         let identified = match outbound {
             Some(outbound) => near(&parts.identity, method, outbound.context)?,
@@ -163,6 +196,9 @@ impl Stack {
             match parts.answers.look(method, rules, &context.caller, request).await? {
                 Looked::Hit(response) => {
                     parts.metrics.cache_hit(&method.path);
+                    if let Some(place) = place {
+                        place.unmeasured();
+                    }
                     Ok(response)
                 }
                 Looked::Miss(request, place) => {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
 use mesh::limits::Limits;
-use mesh::serve::Drain;
+use mesh::serve::{Config, Drain};
 use mesh::{CancellationToken, Channel, Clock, Configs, Mesh, ServiceConfig, Status};
 use mesh_testing::parrot::v1::parrot_service_client::ParrotServiceClient;
 use mesh_testing::parrot::v1::{Errand, Report};
@@ -64,8 +64,9 @@ impl Replica {
             let replica = answering.clone();
             async move { Ok::<_, Infallible>(replica.answer(request).await) }
         });
-        let drain = Drain { longest: Duration::ZERO, ..Drain::default() };
-        tokio::spawn(mesh::serve::http(listener, service, drain, replica.stop.clone()));
+        let end = Drain { longest: Duration::ZERO, ..Drain::at_once() };
+        let config = Config::mesh().ending(end);
+        tokio::spawn(mesh::serve::http(listener, service, config, replica.stop.clone()));
         replica
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use mesh::serve::{Drain, Ended};
+use mesh::serve::{Config, Drain, Ended};
 use mesh::telemetry::{self, LogFormat, Telemetry};
 use mesh::{CancellationToken, Request, Response, Status, async_trait};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
@@ -52,7 +52,8 @@ impl Receiver {
         let address = listener.local_addr().unwrap();
         let collector = TraceServiceServer::new(Collector { spans: Arc::clone(&spans) });
         let stop = CancellationToken::new();
-        let serving = mesh::serve::http(listener, collector, Drain::default(), stop.clone());
+        let config = Config::mesh().ending(Drain::at_once());
+        let serving = mesh::serve::http(listener, collector, config, stop.clone());
         let ended = tokio::spawn(serving);
         let config = telemetry::Config {
             filter: "off".into(),
