@@ -8,6 +8,7 @@ mod asking;
 mod balancing;
 mod cache;
 mod cancellation;
+mod certificates;
 mod connections;
 mod deadline;
 mod drain;
