@@ -139,7 +139,8 @@ pub(crate) struct Credentials {
 /// A channel to wherever a target says that services are, for a program that belongs to no mesh.
 #[must_use]
 pub fn dial(target: Target, policies: Arc<Policies>, configs: Configs) -> Channel {
-    let way = Way { service: "the mesh", target, credentials: None, identities: None };
+    let way =
+        Way { service: "the mesh", target, credentials: None, identities: None, registry: None };
     Remote::new(way, policies, configs).channel()
 }
 

@@ -183,6 +183,7 @@ impl Mesh {
                     target: target.clone(),
                     credentials: Some(self.credentials()),
                     identities: self.parts.identities.clone(),
+                    registry: Some(self.parts.channelz.clone()),
                 };
                 Remote::new(way, policies, self.parts.calls.clone()).channel()
             }

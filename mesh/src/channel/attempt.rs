@@ -168,6 +168,9 @@ impl Remote {
             Some((Code::Ok, _)) | None => (None, None),
             Some((code, pushback)) => (Some(code), pushback),
         };
+        if let Some((Code::Ok, _)) = told {
+            call.place.succeeded();
+        }
         if let Some((code, pushback)) = told {
             turn.end(code, pushback.and_then(Pushback::wait));
         } else if !call.is_unary {

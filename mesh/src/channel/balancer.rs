@@ -20,9 +20,18 @@ use super::picker::{Picker, pick};
 use super::resolve::Resolver;
 use super::subchannel::Subchannel;
 use super::target::Target;
+use crate::channelz::{self, Channel as Listed};
 
 /// A name is not asked for again sooner than this, however often endpoints are lost.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How endpoints are connected to, and where they are listed.
+#[derive(Clone)]
+pub(super) struct Dialling {
+    pub(super) authority: Authority,
+    pub(super) security: Security,
+    pub(super) listed: Option<Arc<Listed>>,
+}
 
 /// Chooses an endpoint for each call.
 pub(super) struct Balancer {
@@ -42,12 +51,7 @@ type Addresses = Result<Vec<Address>, Arc<str>>;
 
 impl Balancer {
     /// Connects to every endpoint behind a target from now on.
-    pub(super) fn start(
-        target: &Target,
-        authority: &Authority,
-        security: Security,
-        rules: Rules,
-    ) -> Self {
+    pub(super) fn start(target: &Target, dialling: Dialling, rules: Rules) -> Self {
         let shared = Arc::new(Shared {
             picker: ArcSwap::from_pointee(Picker::Waiting),
             news: Notify::new(),
@@ -55,8 +59,7 @@ impl Balancer {
         });
         let fleet = Fleet {
             shared: Arc::clone(&shared),
-            authority: authority.clone(),
-            security,
+            dialling,
             rules,
             members: BTreeMap::new(),
             tasks: JoinSet::new(),
@@ -97,8 +100,7 @@ impl Balancer {
 /// The endpoints, each with the task that keeps it connected.
 struct Fleet {
     shared: Arc<Shared>,
-    authority: Authority,
-    security: Security,
+    dialling: Dialling,
     rules: Rules,
     members: BTreeMap<Address, Member>,
     tasks: JoinSet<()>,
@@ -151,11 +153,14 @@ impl Fleet {
             if self.members.contains_key(address) {
                 continue;
             }
-            let endpoint = Arc::new(Endpoint::new(address.clone(), self.shared.begun));
+            let Dialling { authority, security, listed } = self.dialling.clone();
+            let listed = listed.map(|listed| listed.subchannel(address.to_string()));
+            let endpoint = Endpoint::new(address.clone(), listed, self.shared.begun);
+            let endpoint = Arc::new(endpoint);
             let subchannel = Subchannel {
                 endpoint: Arc::clone(&endpoint),
-                authority: self.authority.clone(),
-                security: self.security.clone(),
+                authority,
+                security,
                 changed: Arc::clone(&self.changed),
                 lost: Arc::clone(&self.lost),
             };
@@ -208,6 +213,13 @@ impl Fleet {
             (None, Some(why)) if is_hopeless => Picker::Failing(why),
             (None, _) => Picker::Waiting,
         };
+        if let Some(listed) = &self.dialling.listed {
+            listed.is(match &picker {
+                Picker::Ready(_) => channelz::State::Ready,
+                Picker::Waiting => channelz::State::Connecting,
+                Picker::Failing(_) => channelz::State::TransientFailure,
+            });
+        }
         self.shared.picker.store(Arc::new(picker));
         self.shared.news.notify_waiters();
     }

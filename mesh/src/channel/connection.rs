@@ -4,8 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tonic::body::Body;
 
+use crate::channelz::Socket;
 use crate::tls::{self, Identities, TlsError};
 
 /// How long it may take to connect.
@@ -97,6 +98,8 @@ pub(super) struct Connection {
     sender: SendRequest<Body>,
     in_flight: AtomicUsize,
     state: Arc<State>,
+    /// Where operators see it.
+    listed: OnceLock<Socket>,
 }
 
 /// What the connection's own task says of it.
@@ -175,7 +178,13 @@ impl Connection {
             told.is_closed.store(true, Ordering::Release);
             told.closed.notify_waiters();
         });
-        Ok(Self { sender, in_flight: AtomicUsize::new(0), state })
+        Ok(Self { sender, in_flight: AtomicUsize::new(0), state, listed: OnceLock::new() })
+    }
+
+    /// Lists it where operators look.
+    pub(super) fn list(&self, listed: Socket) {
+        // A connection is listed once.
+        let _ = self.listed.set(listed);
     }
 
     /// Sends a call; one that has not left comes back with the error.
@@ -216,11 +225,17 @@ impl Connection {
     /// A call goes out on it.
     pub(super) fn begin(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
+        if let Some(listed) = self.listed.get() {
+            listed.traffic().open();
+        }
     }
 
-    /// A call has ended.
-    pub(super) fn end(&self) {
+    /// A call has ended, whole or not.
+    pub(super) fn end(&self, whole: bool) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if let Some(listed) = self.listed.get() {
+            listed.traffic().close(whole);
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use tonic::Code;
 use super::breaker::{Breaker, Leave, Verdict};
 use super::connection::{Address, Connection};
 use super::load::{LONGEST_PENALTY, Load, PENALTY};
+use crate::channelz::{self, Channel as Listed};
 
 /// How many connections an endpoint has at most, when one has no room for more calls (gRFC A105).
 pub(super) const MOST_CONNECTIONS: usize = 4;
@@ -41,13 +42,15 @@ pub(super) struct Endpoint {
     pub(super) failures: AtomicU32,
     connections: ArcSwap<Vec<Arc<Connection>>>,
     state: Mutex<State>,
+    /// Where operators see it.
+    pub(super) listed: Option<Listed>,
     /// Every connection is full.
     pub(super) is_full: Notify,
     begun: Instant,
 }
 
 impl Endpoint {
-    pub(super) fn new(address: Address, begun: Instant) -> Self {
+    pub(super) fn new(address: Address, listed: Option<Listed>, begun: Instant) -> Self {
         let now_ms = since(begun);
         Self {
             address,
@@ -57,6 +60,7 @@ impl Endpoint {
             failures: AtomicU32::new(0),
             connections: ArcSwap::default(),
             state: Mutex::new(State::Connecting),
+            listed,
             is_full: Notify::new(),
             begun,
         }
@@ -68,6 +72,13 @@ impl Endpoint {
 
     /// Whether that is news.
     pub(super) fn set_state(&self, state: State) -> bool {
+        if let Some(listed) = &self.listed {
+            listed.is(match state {
+                State::Ready => channelz::State::Ready,
+                State::Connecting => channelz::State::Connecting,
+                State::Resting | State::Failing(_) => channelz::State::TransientFailure,
+            });
+        }
         let mut own = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let news = *own != state;
         *own = state;
@@ -100,6 +111,9 @@ impl Endpoint {
         };
         self.load.begin();
         connection.begin();
+        if let Some(listed) = &self.listed {
+            listed.calls().start();
+        }
         let begun = Instant::now();
         let endpoint = Arc::clone(self);
         Some(Turn {
@@ -179,7 +193,10 @@ impl Turn {
         }
         breaker.report(self.leave, verdict, now_ms);
         load.end();
-        self.connection.end();
+        self.connection.end(verdict == Verdict::Good);
+        if let Some(listed) = &self.endpoint.listed {
+            listed.calls().end(verdict == Verdict::Good);
+        }
     }
 }
 

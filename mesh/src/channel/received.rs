@@ -27,7 +27,7 @@ pub(super) struct Received {
     /// With what no message may be longer than, in bytes.
     messages: Option<(Messages, usize)>,
     service: &'static str,
-    _place: Arc<Place>,
+    place: Arc<Place>,
 }
 
 impl Received {
@@ -40,14 +40,7 @@ impl Received {
         longest: Option<usize>,
     ) -> Self {
         let messages = longest.map(|longest| (Messages::default(), longest));
-        Self {
-            body: Some(body),
-            alarm: Alarm::new(deadline),
-            turn,
-            messages,
-            service,
-            _place: place,
-        }
+        Self { body: Some(body), alarm: Alarm::new(deadline), turn, messages, service, place }
     }
 
     /// Ends the answer here, with a refusal as its trailers; dropping what is left of it tells its sender.
@@ -72,6 +65,9 @@ impl Received {
         if let Some(trailers) = frame.trailers_ref() {
             let (code, pushback) = wire::outcome(trailers).unwrap_or((Code::Unknown, None));
             self.turn.end(code, pushback.and_then(wire::Pushback::wait));
+            if code == Code::Ok {
+                self.place.succeeded();
+            }
         }
         Poll::Ready(Some(Ok(frame)))
     }

@@ -13,7 +13,7 @@ use tower::service_fn;
 use tower::util::BoxCloneSyncService;
 
 use super::attempt::{Call, Sendable};
-use super::balancer::Balancer;
+use super::balancer::{Balancer, Dialling};
 use super::config::{Configs, More, Retry};
 use super::connection::Security;
 use super::outlier::Rules;
@@ -22,6 +22,7 @@ use super::target::Target;
 use super::throttle::Throttle;
 use super::{Channel, Credentials, Outbound, address_to};
 use crate::access::IDEMPOTENCY_KEY;
+use crate::channelz::{Channel as Listed, Registry};
 use crate::deadline;
 use crate::failure::Refusal;
 use crate::policy::{Policies, Takes};
@@ -35,6 +36,8 @@ pub(crate) struct Way {
     pub(crate) credentials: Option<Credentials>,
     /// What connections show of who makes them; without, they are not encrypted.
     pub(crate) identities: Option<Identities>,
+    /// Where operators see channels listed.
+    pub(crate) registry: Option<Registry>,
 }
 
 /// A service of other processes.
@@ -49,6 +52,7 @@ pub(crate) struct Remote {
     pub(super) configs: Configs,
     pub(super) throttle: Throttle,
     places: Places,
+    listed: Option<Arc<Listed>>,
 }
 
 /// The connections of one service of this process.
@@ -60,7 +64,8 @@ struct Line {
 
 impl Remote {
     pub(crate) fn new(way: Way, policies: Arc<Policies>, configs: Configs) -> Self {
-        let Way { service, target, credentials, identities } = way;
+        let Way { service, target, credentials, identities, registry } = way;
+        let listed = registry.map(|registry| Arc::new(registry.channel(target.to_string())));
         Self {
             service,
             authority: target.authority(),
@@ -70,7 +75,8 @@ impl Remote {
             policies,
             configs,
             throttle: Throttle::new(),
-            places: Places::default(),
+            places: Places::new(listed.clone()),
+            listed,
         }
     }
 
@@ -84,8 +90,14 @@ impl Remote {
     pub(super) fn balancer(&self, call: &Call) -> Option<&Balancer> {
         let own = |line: &&Line| call.from.as_deref().is_none_or(|from| from == line.from);
         let line = self.lines.iter().find(own).or(self.lines.first())?;
-        let security = || line.security.clone();
-        let start = || Balancer::start(&self.target, &self.authority, security(), Rules::default());
+        let start = || {
+            let dialling = Dialling {
+                authority: self.authority.clone(),
+                security: line.security.clone(),
+                listed: self.listed.clone(),
+            };
+            Balancer::start(&self.target, dialling, Rules::default())
+        };
         Some(line.balancer.get_or_init(start))
     }
 

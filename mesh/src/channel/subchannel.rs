@@ -15,7 +15,7 @@ use tower::service_fn;
 
 use super::address_to;
 use super::backoff::Backoff;
-use super::connection::{Connection, Security};
+use super::connection::{Address, Connection, DialError, Security};
 use super::endpoint::{Endpoint, MOST_CONNECTIONS, State};
 
 /// A connection that did not last as long as the longest wait is one more failure.
@@ -41,7 +41,7 @@ impl Subchannel {
         let mut backoff = Backoff::default();
         loop {
             let begun = Instant::now();
-            match Connection::dial(&self.endpoint.address, &self.security).await {
+            match self.dial().await {
                 Ok(connection) => {
                     self.hold(connection).await;
                     self.endpoint.set_connections(Vec::new());
@@ -56,6 +56,19 @@ impl Subchannel {
         }
     }
 
+    async fn dial(&self) -> Result<Connection, DialError> {
+        let Endpoint { address, listed, .. } = &*self.endpoint;
+        let connection = Connection::dial(address, &self.security).await?;
+        if let Some(listed) = listed {
+            let remote = match address {
+                Address::Tcp(remote) => Some(*remote),
+                Address::Unix(_) => None,
+            };
+            connection.list(listed.socket(None, remote));
+        }
+        Ok(connection)
+    }
+
     /// Returns when the last connection is closed.
     async fn hold(&self, first: Connection) {
         let mut connections = vec![Arc::new(first)];
@@ -65,7 +78,7 @@ impl Subchannel {
                 () = lead.closed() => {}
                 () = self.follow(&lead) => {}
                 () = self.endpoint.is_full.notified(), if connections.len() < MOST_CONNECTIONS => {
-                    if let Ok(more) = Connection::dial(&self.endpoint.address, &self.security).await {
+                    if let Ok(more) = self.dial().await {
                         connections.push(Arc::new(more));
                     }
                 }

@@ -86,6 +86,21 @@ fn unix(rest: &str) -> Option<Target> {
     (!path.is_empty()).then(|| Target::Unix(path.into()))
 }
 
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Dns { public: true, .. } => write!(f, "https://{}", self.authority()),
+            Self::Dns { public: false, .. } => write!(f, "dns:///{}", self.authority()),
+            Self::Static(addresses) => {
+                let addresses: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
+                write!(f, "static:{}", addresses.join(","))
+            }
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Inproc => f.write_str("inproc:"),
+        }
+    }
+}
+
 impl Target {
     /// What a request names as the one that it is for, in `:authority`.
     pub(super) fn authority(&self) -> Authority {

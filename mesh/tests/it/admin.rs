@@ -143,7 +143,7 @@ async fn a_server_is_listed_with_what_it_has_done() {
     assert_eq!(server.listen_socket[0].name, served.to_string());
     let data = socket.data.unwrap();
     assert_eq!((data.streams_started, data.streams_succeeded, data.streams_failed), (4, 3, 0));
-    assert_eq!((data.messages_received, data.messages_sent), (3, 2));
+    assert_eq!((data.messages_received, data.messages_sent), (4, 3));
     let Some(pb::address::Address::TcpipAddress(local)) = socket.local.unwrap().address else {
         panic!("not over TCP");
     };
@@ -310,4 +310,29 @@ async fn profiles_are_taken_as_asked_and_what_cannot_be_says_why() {
     assert!(long.starts_with("HTTP/1.1 400") && long.contains("1 to 120"), "{long}");
     assert!(heap.starts_with("HTTP/1.1 501") && heap.contains("start the process"), "{heap}");
     assert!(none.starts_with("HTTP/1.1 404"), "{none}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_channel_of_a_caller_is_listed_with_its_calls_and_connections() {
+    let world = Shape::Far.start().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
+    let _serving = mesh::admin::serve(listener, world.caller.clone(), None, stop.clone()).unwrap();
+    world.outside().act(saying("")).await.unwrap();
+    world.outside().act(errand(Deed::Refuse)).await.unwrap_err();
+    let mut channelz = ChannelzClient::new(connect(address).await);
+
+    let all = pb::GetTopChannelsRequest::default();
+    let top = channelz.get_top_channels(all).await.unwrap().into_inner().channel.remove(0);
+    let subchannel_id = top.subchannel_ref[0].subchannel_id;
+    let sub = channelz.get_subchannel(pb::GetSubchannelRequest { subchannel_id }).await.unwrap();
+
+    let served = world.served.as_ref().unwrap().address;
+    let data = top.data.unwrap();
+    assert_eq!(data.target, format!("dns:///{served}"));
+    assert_eq!((data.calls_started, data.calls_succeeded, data.calls_failed), (2, 1, 1));
+    let sub = sub.into_inner().subchannel.unwrap();
+    assert_eq!(sub.data.unwrap().calls_started, 2);
+    assert_eq!(sub.socket_ref.len(), 1);
+    stop.cancel();
 }
