@@ -178,7 +178,14 @@ impl PeerService {
 pub struct EdgeCertificate {
     certificate: Arc<Path>,
     key: Arc<Path>,
-    now: Arc<ArcSwap<(Arc<ServerConfig>, Vec<Vec<u8>>)>>,
+    now: Arc<ArcSwap<HeldEdge>>,
+}
+
+/// What its files said when they were read last.
+#[derive(Debug)]
+struct HeldEdge {
+    server: Arc<ServerConfig>,
+    read: Vec<Vec<u8>>,
 }
 
 impl EdgeCertificate {
@@ -200,7 +207,7 @@ impl EdgeCertificate {
             match edge(&self.certificate, &self.key) {
                 Ok(held) => {
                     refused = None;
-                    if held.1 != self.now.load().1 {
+                    if held.read != self.now.load().read {
                         let path = self.certificate.display();
                         tracing::info!(%path, "a new certificate is in use");
                         self.now.store(Arc::new(held));
@@ -212,11 +219,11 @@ impl EdgeCertificate {
     }
 
     fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(Arc::clone(&self.now.load().0))
+        TlsAcceptor::from(Arc::clone(&self.now.load().server))
     }
 }
 
-fn edge(certificate: &Path, key: &Path) -> Result<(Arc<ServerConfig>, Vec<Vec<u8>>), TlsError> {
+fn edge(certificate: &Path, key: &Path) -> Result<HeldEdge, TlsError> {
     let mut read = Vec::new();
     let key = files::read_key(certificate, key, &mut read)?;
     let mut server = ServerConfig::builder_with_provider(provider())
@@ -224,7 +231,7 @@ fn edge(certificate: &Path, key: &Path) -> Result<(Arc<ServerConfig>, Vec<Vec<u8
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(key)));
     server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok((Arc::new(server), read))
+    Ok(HeldEdge { server: Arc::new(server), read })
 }
 
 /// Connects as browsers do: whoever is called must show its name, signed by an authority that the system

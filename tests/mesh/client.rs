@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use mesh::Code;
-use mesh::service_token::ServiceKey;
 use mesh::signing::SigningKey;
 use store_testing::Engine;
 use tradewind::catalog::v1::reservation::State as Held;
@@ -73,7 +72,8 @@ async fn a_program_with_a_certificate_of_the_mesh_is_one_of_its_services() {
 async fn whoever_is_not_declared_or_shows_nothing_is_refused() {
     let world = World::start(Shape::Far, Engine::Sqlite).await;
     let undeclared = pricing(&world, Shown::Certificate(world.certificate_of("pricing").await));
-    let key = ServiceKey::from_pem(SigningKey::generate_pem().unwrap().as_bytes()).unwrap();
+    let key = world.directory.path().join("mesh.pem");
+    std::fs::write(&key, SigningKey::generate_pem().unwrap().as_bytes()).unwrap();
     let without = pricing(&world, Shown::Key(key));
 
     let undeclared = reserve(&undeclared, "var_1").await.unwrap_err();

@@ -44,6 +44,9 @@ pub enum ConnectError {
     /// The certificate of a service.
     #[error(transparent)]
     Certificate(#[from] mesh::tls::TlsError),
+    /// The key of the mesh.
+    #[error(transparent)]
+    Key(#[from] mesh::service_token::KeyError),
     /// Nothing answers there.
     #[error("there is no mesh at {0}")]
     Unreachable(String, #[source] Status),

@@ -52,5 +52,4 @@ pub use retry::Retry;
 pub use session::{Session, TokenSource};
 pub use transport::{Identity, Shown};
 
-pub use mesh::service_token::ServiceKey;
 pub use mesh::{Channel, Code, Status};

@@ -28,8 +28,8 @@ pub struct Identity {
 pub enum Shown {
     /// Its certificate and the mesh's authority, in a directory as `tradewind certs` writes it.
     Certificate(PathBuf),
-    /// The key that every process of the mesh holds; see `tradewind mesh-key`.
-    Key(ServiceKey),
+    /// The file with the key that every process of the mesh holds; see `tradewind mesh-key`.
+    Key(PathBuf),
 }
 
 /// Where calls go.
@@ -58,7 +58,7 @@ impl Transport {
             Shown::Certificate(directory) => {
                 (Some(Identities::open(&directory, &[identity.name])?), None)
             }
-            Shown::Key(key) => (None, Some(Arc::new(key))),
+            Shown::Key(file) => (None, Some(Arc::new(ServiceKey::open(&file)?))),
         };
         let mesh = Mesh::new(mesh::Config {
             descriptors: vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS],

@@ -170,13 +170,12 @@ impl Stack {
     ) -> Result<Response<Body>, Status> {
         let parts = &self.parts;
         // Identity before access, and both before the rate limit, which counts by caller.
-        let identified = match outbound {
-            Some(outbound) => near(&parts.identity, method, outbound.context)?,
-            None => {
-                let peer = request.extensions().get::<PeerService>();
-                let identified = parts.identity.identify(request.headers(), peer, &method.path);
-                within(deadline, identified).await??
-            }
+        let identified = if let Some(outbound) = outbound {
+            near(&parts.identity, method, outbound.context)?
+        } else {
+            let peer = request.extensions().get::<PeerService>();
+            let identified = parts.identity.identify(request.headers(), peer, &method.path);
+            within(deadline, identified).await??
         };
         access::check(method, &identified.caller)?;
         let from_mesh = identified.from_mesh;

@@ -100,7 +100,7 @@ impl Replica {
         let mood = self.mood.lock().unwrap().clone();
         match mood {
             Mood::Well => {}
-            Mood::Slow(time) => tokio::time::sleep(time).await,
+            Mood::Slow(time) => wait(time).await,
             Mood::Mute => std::future::pending().await,
             Mood::Refusing(code, pushback) => {
                 let mut refused = Status::new(code, "as the test has it").into_http();
@@ -119,6 +119,11 @@ impl Replica {
         let content_type = ("content-type", "application/grpc");
         Response::builder().header(content_type.0, content_type.1).body(Body::new(message)).unwrap()
     }
+}
+
+/// As long as a mood lasts, in the paused time of the test.
+async fn wait(time: Duration) {
+    tokio::time::sleep(time).await;
 }
 
 /// Replicas, and a mesh that calls them.
