@@ -8,6 +8,7 @@ mod config;
 mod connection;
 mod endpoint;
 mod hedge;
+mod linked;
 mod load;
 mod outlier;
 mod picker;

@@ -191,7 +191,7 @@ impl Remote {
     /// The connection broke, or the stream was reset.
     fn lost(&self, call: &Call, mut turn: Turn, error: hyper::Error) -> Outcome {
         let is_unprocessed = wire::is_unprocessed(&error);
-        let status = wire::status(error, self.service);
+        let status = wire::status(error, self.service, call.deadline);
         turn.end(status.code(), None);
         call.note(&turn);
         Outcome { is_unprocessed, ..Outcome::refused(status) }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use tokio_util::sync::DropGuard;
+
 use crate::channelz::Channel as Listed;
 
 /// Calls under way at once on one channel; more are refused and never tried again: whoever is behind has
@@ -22,6 +24,8 @@ pub(super) struct Places {
 pub(super) struct Place {
     places: Places,
     succeeded: AtomicBool,
+    /// Ends the stream that the call sends.
+    stream: Option<DropGuard>,
 }
 
 impl Places {
@@ -38,11 +42,17 @@ impl Places {
         if let Some(listed) = &self.listed {
             listed.calls().start();
         }
-        Some(Place { places: self.clone(), succeeded: AtomicBool::new(false) })
+        Some(Place { places: self.clone(), succeeded: AtomicBool::new(false), stream: None })
     }
 }
 
 impl Place {
+    /// The same place of a call that sends a stream.
+    pub(super) fn sending(mut self, stream: DropGuard) -> Self {
+        self.stream = Some(stream);
+        self
+    }
+
     /// The call has come to a good end.
     pub(super) fn succeeded(&self) {
         self.succeeded.store(true, Ordering::Relaxed);
@@ -51,6 +61,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        self.stream.take();
         self.places.taken.fetch_sub(1, Ordering::Relaxed);
         if let Some(listed) = &self.places.listed {
             listed.calls().end(self.succeeded.load(Ordering::Relaxed));

@@ -23,6 +23,7 @@ pub(super) struct Received {
     /// Nothing when it was ended here.
     body: Option<Incoming>,
     alarm: Alarm,
+    deadline: Option<Instant>,
     turn: Turn,
     /// With what no message may be longer than, in bytes.
     messages: Option<(Messages, usize)>,
@@ -40,7 +41,8 @@ impl Received {
         longest: Option<usize>,
     ) -> Self {
         let messages = longest.map(|longest| (Messages::default(), longest));
-        Self { body: Some(body), alarm: Alarm::new(deadline), turn, messages, service, place }
+        let alarm = Alarm::new(deadline);
+        Self { body: Some(body), alarm, deadline, turn, messages, service, place }
     }
 
     /// Ends the answer here, with a refusal as its trailers; dropping what is left of it tells its sender.
@@ -92,7 +94,7 @@ impl Body for Received {
         match ready!(polled) {
             Some(Ok(frame)) => self.pass(frame),
             Some(Err(error)) => {
-                let status = wire::status(error, self.service);
+                let status = wire::status(error, self.service, self.deadline);
                 self.turn.end(status.code(), None);
                 Poll::Ready(Some(Err(status)))
             }

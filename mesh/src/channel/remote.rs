@@ -16,6 +16,7 @@ use super::attempt::{Call, Sendable};
 use super::balancer::{Balancer, Dialling};
 use super::config::{Configs, More, Retry};
 use super::connection::Security;
+use super::linked::linked;
 use super::outlier::Rules;
 use super::place::Places;
 use super::target::Target;
@@ -119,7 +120,7 @@ impl Remote {
     }
 
     async fn prepare(&self, mut request: Request<Body>) -> Result<Call, Status> {
-        let place = self.places.take().ok_or(Refusal::Crowded(self.service))?;
+        let mut place = self.places.take().ok_or(Refusal::Crowded(self.service))?;
         let outbound = request.extensions_mut().remove::<Outbound>();
         let method = self.policies.method(request.uri().path()).cloned();
         let config = self.configs.now().of(request.uri().path()).cloned().unwrap_or_default();
@@ -140,7 +141,11 @@ impl Remote {
             Some(method) if method.takes == Takes::One => {
                 Sendable::Again(body.collect().await?.to_bytes())
             }
-            Some(_) | None => Sendable::Once(Some(body)),
+            Some(_) | None => {
+                let (body, stream) = linked(body);
+                place = place.sending(stream);
+                Sendable::Once(Some(body))
+            }
         };
         if let Some(longest) = config.longest_request
             && sendable.is_longer_than(longest)

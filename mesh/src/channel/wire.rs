@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use h2::Reason;
 use http::HeaderMap;
+use tokio::time::Instant;
 use tonic::{Code, Status};
 
+use crate::deadline;
 use crate::failure::{PUSHBACK, Refusal};
 
 /// How often a call was tried before; absent the first time.
@@ -43,9 +45,15 @@ pub(super) fn outcome(headers: &HeaderMap) -> Option<(Code, Option<Pushback>)> {
 }
 
 /// A broken connection or a reset stream, as a status.
-pub(super) fn status(error: hyper::Error, service: &'static str) -> Status {
+pub(super) fn status(
+    error: hyper::Error,
+    service: &'static str,
+    deadline: Option<Instant>,
+) -> Status {
     let reset = h2_error(&error).filter(|error| error.is_reset());
     let refusal = match reset.and_then(h2::Error::reason) {
+        // A server gives up at the deadline too, and its reset may be here before ours.
+        Some(Reason::CANCEL) if deadline::is_over(deadline) => Refusal::DeadlineExceeded,
         Some(Reason::CANCEL) => Refusal::PeerCancelled(service),
         Some(Reason::ENHANCE_YOUR_CALM) => Refusal::PeerOverrun(service),
         Some(Reason::INADEQUATE_SECURITY) => Refusal::PeerInsecure(service),
