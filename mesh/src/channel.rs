@@ -19,6 +19,7 @@ mod retry;
 mod subchannel;
 mod target;
 mod throttle;
+mod underway;
 mod wire;
 
 use std::sync::{Arc, OnceLock};
@@ -43,10 +44,10 @@ use crate::caller::Principal;
 use crate::clock::Clock;
 use crate::context::{Context, HasContext};
 use crate::failure::Refusal;
+use crate::metrics::Metrics;
 use crate::policy::Policies;
 use crate::server::Stack;
 use crate::service_token::{self, ServiceKey};
-use crate::trace;
 
 /// A way to a service; its caller cannot tell near from far. Cheap to clone.
 ///
@@ -139,7 +140,8 @@ pub(crate) struct Credentials {
 /// A channel to wherever a target says that services are, for a program that belongs to no mesh.
 #[must_use]
 pub fn dial(target: Target, policies: Arc<Policies>, configs: Configs) -> Channel {
-    Remote::new("the mesh", target, policies, None, configs).channel()
+    let metrics = Arc::<Metrics>::default();
+    Remote::new("the mesh", target, policies, None, configs, metrics).channel()
 }
 
 /// Makes a request one to an endpoint: HTTP/2 wants to know who it is for.
@@ -171,7 +173,6 @@ impl Credentials {
         if let Some(Outbound { context }) = outbound {
             // Whose call it is says the context alone, near as far.
             headers.remove(http::header::AUTHORIZATION);
-            trace::inject(&context.span, headers);
             put(headers, service_token::PROJECT, context.caller.project());
             if let Some(credential) = &context.credential {
                 put(headers, "authorization", &format!("Bearer {credential}"));

@@ -14,6 +14,7 @@ pub mod changes;
 pub mod channel;
 pub mod clock;
 pub mod context;
+mod counted;
 pub mod deadline;
 mod events;
 pub mod failure;
@@ -51,6 +52,7 @@ pub use ids::Ids;
 pub use mesh::{Config, ConfigError, Mesh};
 pub use replay::Replay;
 pub use service::Service;
+pub use trace::Trace;
 
 pub use async_trait::async_trait;
 pub use tokio_util::sync::CancellationToken;

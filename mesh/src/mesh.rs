@@ -156,7 +156,9 @@ impl Mesh {
                 let policies = Arc::clone(&self.parts.policies);
                 let credentials = Some(self.credentials());
                 let calls = self.parts.calls.clone();
-                Remote::new(service, target.clone(), policies, credentials, calls).channel()
+                let metrics = Arc::clone(&self.parts.metrics);
+                Remote::new(service, target.clone(), policies, credentials, calls, metrics)
+                    .channel()
             }
             Some(_) | None => channel::near(Arc::clone(&self.parts.stack), service),
         };

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use gateway::{Gateway, Options};
 use mesh::serve::{Drain, Ended};
 use mesh::service_token::ServiceKey;
+use mesh::telemetry::Telemetry;
 use mesh::{CancellationToken, Clock, Faults, Mesh};
 use store::Database;
 use tokio::net::TcpListener;
@@ -43,9 +44,10 @@ pub(crate) struct Arguments {
 }
 
 /// Runs services until the process is told to end.
-pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
+pub(crate) async fn run(arguments: Arguments, telemetry: &mut Telemetry) -> Result<ExitCode> {
     let stop = CancellationToken::new();
     let running = start(arguments, &stop).await?;
+    telemetry.count(running.mesh.metrics());
     running.announce();
     signal().await?;
     say("stopping: taking no more calls, finishing those that run");

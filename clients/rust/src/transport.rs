@@ -8,7 +8,6 @@ use mesh::service_token::ServiceKey;
 use mesh::{Caller, Channel, Clock, ConfigError, Context, Mesh, Refusal, Status};
 use tonic::body::Body;
 use tower::ServiceExt;
-use tracing::Span;
 
 /// A program that calls the mesh as a service: what it is called, and how it shows that.
 pub struct Identity {
@@ -95,7 +94,7 @@ impl Inside {
         if request.headers().contains_key(http::header::AUTHORIZATION) {
             return self.mesh.channel(service).oneshot(request).await;
         }
-        let context = Context::new(self.caller.clone(), path, Span::current());
+        let context = Context::new(self.caller.clone(), path, mesh::Trace::current());
         self.mesh.peer(self.name, service).of(&context).oneshot(request).await
     }
 }

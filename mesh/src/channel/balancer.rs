@@ -1,8 +1,8 @@
 //! The endpoints behind a target, and which of them take calls.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -20,6 +20,7 @@ use super::picker::{Picker, pick};
 use super::resolve::Resolver;
 use super::subchannel::Subchannel;
 use super::target::Target;
+use crate::metrics::{self, Subchannels};
 
 /// A name is not asked for again sooner than this, however often endpoints are lost.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
@@ -30,8 +31,11 @@ pub(super) struct Balancer {
     _task: AbortOnDropHandle<()>,
 }
 
+#[derive(Debug)]
 struct Shared {
     picker: ArcSwap<Picker>,
+    /// Every endpoint, for whoever looks.
+    members: ArcSwap<Vec<Arc<Endpoint>>>,
     /// The picker is another one.
     news: Notify,
     begun: Instant,
@@ -42,15 +46,22 @@ type Addresses = Result<Vec<Address>, Arc<str>>;
 
 impl Balancer {
     /// Connects to every endpoint behind a target from now on.
-    pub(super) fn start(target: &Target, authority: &Authority, rules: Rules) -> Self {
+    pub(super) fn start(
+        target: &Target,
+        authority: &Authority,
+        rules: Rules,
+        counts: Subchannels,
+    ) -> Self {
         let shared = Arc::new(Shared {
             picker: ArcSwap::from_pointee(Picker::Waiting),
+            members: ArcSwap::default(),
             news: Notify::new(),
             begun: Instant::now(),
         });
         let fleet = Fleet {
             shared: Arc::clone(&shared),
             authority: authority.clone(),
+            counts,
             rules,
             members: BTreeMap::new(),
             tasks: JoinSet::new(),
@@ -59,6 +70,12 @@ impl Balancer {
         };
         let task = AbortOnDropHandle::new(tokio::spawn(fleet.run(target.clone())));
         Self { shared, _task: task }
+    }
+
+    /// The endpoints, for as long as they are there.
+    pub(super) fn fleet(&self) -> Weak<dyn metrics::Fleet> {
+        let shared: Arc<dyn metrics::Fleet> = self.shared.clone();
+        Arc::downgrade(&shared)
     }
 
     /// A turn at an endpoint. While nobody is ready it waits; when nobody can be reached, it says why, unless
@@ -88,10 +105,24 @@ impl Balancer {
     }
 }
 
+impl metrics::Fleet for Shared {
+    fn endpoints(&self) -> Vec<metrics::Endpoint> {
+        let members = self.members.load();
+        let say = |endpoint: &Arc<Endpoint>| metrics::Endpoint {
+            address: endpoint.address.to_string(),
+            is_ready: endpoint.state() == State::Ready,
+            is_ejected: endpoint.is_ejected.load(Ordering::Relaxed),
+            is_shut: endpoint.breaker.is_shut(),
+        };
+        members.iter().map(say).collect()
+    }
+}
+
 /// The endpoints, each with the task that keeps it connected.
 struct Fleet {
     shared: Arc<Shared>,
     authority: Authority,
+    counts: Subchannels,
     rules: Rules,
     members: BTreeMap<Address, Member>,
     tasks: JoinSet<()>,
@@ -148,6 +179,7 @@ impl Fleet {
             let subchannel = Subchannel {
                 endpoint: Arc::clone(&endpoint),
                 authority: self.authority.clone(),
+                counts: self.counts.clone(),
                 changed: Arc::clone(&self.changed),
                 lost: Arc::clone(&self.lost),
             };
@@ -155,6 +187,8 @@ impl Fleet {
             let member = Member { endpoint, task, record: Record::default(), was_ready: false };
             self.members.insert(address.clone(), member);
         }
+        let members = self.members.values().map(|member| Arc::clone(&member.endpoint)).collect();
+        self.shared.members.store(Arc::new(members));
     }
 
     /// Leaves out who fails more than the others.
@@ -176,6 +210,7 @@ impl Fleet {
                 tracing::info!(%endpoint, out = host.record.is_out(), "an endpoint fails more than others, or no longer");
             }
             member.record = host.record;
+            member.endpoint.is_ejected.store(member.record.is_out(), Ordering::Relaxed);
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use http::uri::Authority;
 use http::{Request, Response};
 use http_body_util::BodyExt;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 use tonic::body::Body;
 use tower::service_fn;
@@ -18,11 +18,16 @@ use super::outlier::Rules;
 use super::place::Places;
 use super::target::Target;
 use super::throttle::Throttle;
+use super::underway::Underway;
+use super::wire;
 use super::{Channel, Credentials, Outbound, address_to};
 use crate::access::IDEMPOTENCY_KEY;
+use crate::counted::counted;
 use crate::deadline;
 use crate::failure::Refusal;
+use crate::metrics::{self, Metrics};
 use crate::policy::{Policies, Takes};
+use crate::trace::{self, Recording};
 
 /// A service of other processes.
 pub(crate) struct Remote {
@@ -36,6 +41,11 @@ pub(crate) struct Remote {
     balancer: OnceLock<Balancer>,
     pub(super) throttle: Throttle,
     places: Places,
+    metrics: Arc<Metrics>,
+    /// What calls are counted by.
+    counts: metrics::Channel,
+    /// The target as operators write it.
+    name: String,
 }
 
 impl Remote {
@@ -45,8 +55,13 @@ impl Remote {
         policies: Arc<Policies>,
         credentials: Option<Credentials>,
         configs: Configs,
+        metrics: Arc<Metrics>,
     ) -> Self {
+        let name = target.to_string();
         Self {
+            counts: metrics.channel(&name, policies.count()),
+            metrics,
+            name,
             service,
             authority: target.authority(),
             target,
@@ -66,12 +81,42 @@ impl Remote {
     }
 
     pub(super) fn balancer(&self) -> &Balancer {
-        let start = || Balancer::start(&self.target, &self.authority, Rules::default());
+        let start = || {
+            let counts = self.metrics.subchannels(&self.name);
+            let balancer = Balancer::start(&self.target, &self.authority, Rules::default(), counts);
+            self.metrics.show(&self.name, balancer.fleet());
+            balancer
+        };
         self.balancer.get_or_init(start)
     }
 
-    async fn call(self: Arc<Self>, request: Request<Body>) -> Result<Response<Body>, Status> {
-        let call = self.prepare(request).await?;
+    async fn call(self: Arc<Self>, mut request: Request<Body>) -> Result<Response<Body>, Status> {
+        let since = Instant::now();
+        let outbound = request.extensions_mut().remove::<Outbound>();
+        let path = request.uri().path();
+        let span = match &outbound {
+            Some(outbound) => Recording::sent(path, &self.name, outbound.context.trace),
+            None => Recording::sent_for(path, &self.name, request.headers()),
+        };
+        let (at, is_edge) = (span.at(), outbound.is_none());
+        let answered = self.answer(request, outbound, span, since).await;
+        answered.map_err(|mut status| {
+            // Nobody has answered, so that nobody else can say which trace it is.
+            if let Some(id) = at.header().filter(|_| is_edge) {
+                status.metadata_mut().as_mut().entry(trace::HEADER).or_insert(id);
+            }
+            status
+        })
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Body>,
+        outbound: Option<Outbound>,
+        span: Recording,
+        since: Instant,
+    ) -> Result<Response<Body>, Status> {
+        let call = self.prepare(request, outbound, span, since).await?;
         let answered = async {
             match &call.config.more {
                 More::Hedge(hedge) if call.is_without_effect => self.hedged(&call, hedge).await,
@@ -79,17 +124,35 @@ impl Remote {
                 More::Retry(retry) => self.tried(&call, retry).await,
             }
         };
-        match call.deadline {
-            Some(deadline) => {
-                timeout_at(deadline, answered).await.map_err(|_| Refusal::DeadlineExceeded)?
+        let answered = async {
+            match call.deadline {
+                Some(deadline) => timeout_at(deadline, answered)
+                    .await
+                    .unwrap_or_else(|_| Err(Refusal::DeadlineExceeded.into())),
+                None => answered.await,
             }
-            None => answered.await,
+        };
+        let answered = call.underway.span.follow(answered).await;
+        match &answered {
+            // An answer without a code in its headers ends with its body.
+            Ok(response) => {
+                if let Some((code, _)) = wire::outcome(response.headers()) {
+                    call.underway.end(code);
+                }
+            }
+            Err(status) => call.underway.end(status.code()),
         }
+        answered
     }
 
-    async fn prepare(&self, mut request: Request<Body>) -> Result<Call, Status> {
+    async fn prepare(
+        &self,
+        mut request: Request<Body>,
+        outbound: Option<Outbound>,
+        span: Recording,
+        since: Instant,
+    ) -> Result<Call, Status> {
         let place = self.places.take().ok_or(Refusal::Crowded(self.service))?;
-        let outbound = request.extensions_mut().remove::<Outbound>();
         let method = self.policies.method(request.uri().path()).cloned();
         let config = self.configs.now().of(request.uri().path()).cloned().unwrap_or_default();
         let longest = method.as_ref().and_then(|method| method.deadline());
@@ -97,6 +160,12 @@ impl Remote {
         let serves = outbound.as_ref().and_then(|outbound| outbound.context.deadline);
         // The other process holds it too; this one holds it when the other cannot be reached.
         let deadline = deadline::of(request.headers(), longest, serves)?;
+        let path = match &method {
+            Some(method) => Arc::clone(&method.path),
+            None => request.uri().path().into(),
+        };
+        let counts = self.counts.of(method.as_deref());
+        let underway = Arc::new(Underway::new(path, span, counts, since, deadline, place));
         if let Some(credentials) = &self.credentials {
             credentials.write(outbound.as_ref(), &mut request)?;
         }
@@ -107,7 +176,7 @@ impl Remote {
             Some(method) if method.takes == Takes::One => {
                 Sendable::Again(body.collect().await?.to_bytes())
             }
-            Some(_) | None => Sendable::Once(Some(body)),
+            Some(_) | None => Sendable::Once(Some(counted(body, Arc::clone(&underway.streamed)))),
         };
         if let Some(longest) = config.longest_request
             && sendable.is_longer_than(longest)
@@ -123,7 +192,7 @@ impl Remote {
             body: Mutex::new(sendable),
             deadline,
             config,
-            place: Arc::new(place),
+            underway,
             tried: Mutex::default(),
         })
     }

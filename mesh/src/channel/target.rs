@@ -77,6 +77,22 @@ fn unix(rest: &str) -> Option<Target> {
     (!path.is_empty()).then(|| Target::Unix(path.into()))
 }
 
+impl std::fmt::Display for Target {
+    /// As gRPC's naming has it, whatever was written.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Dns { host, port } if host.contains(':') => write!(f, "dns:///[{host}]:{port}"),
+            Self::Dns { host, port } => write!(f, "dns:///{host}:{port}"),
+            Self::Static(addresses) => {
+                let addresses: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
+                write!(f, "static:{}", addresses.join(","))
+            }
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Inproc => f.write_str("inproc:"),
+        }
+    }
+}
+
 impl Target {
     /// What a request names as the one that it is for, in `:authority`.
     pub(super) fn authority(&self) -> Authority {
@@ -116,6 +132,14 @@ mod tests {
         assert_eq!(read("unix:/run/a.sock"), Target::Unix("/run/a.sock".into()));
         assert_eq!(read("unix:///run/a.sock"), Target::Unix("/run/a.sock".into()));
         assert_eq!(read("inproc:///orders"), Target::Inproc);
+    }
+
+    #[test]
+    fn a_target_reads_what_it_writes() {
+        for text in ["dns:///orders:7000", "dns:///[::1]:1", "static:10.0.0.7:1,[::1]:2", "unix:/a"]
+        {
+            assert_eq!(text.parse::<Target>().unwrap().to_string(), text);
+        }
     }
 
     #[test]

@@ -123,7 +123,7 @@ impl Replica {
 /// Replicas, and a mesh that calls them.
 pub(crate) struct Fleet {
     pub(crate) replicas: Vec<Replica>,
-    mesh: Mesh,
+    pub(crate) mesh: Mesh,
     _time: AbortOnDropHandle<()>,
 }
 
