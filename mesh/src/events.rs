@@ -54,13 +54,15 @@ pub(crate) struct Deliveries {
 #[async_trait]
 impl EventsService for Deliveries {
     async fn deliver(&self, request: Request<DeliverRequest>) -> Result<Response<()>, Status> {
-        let deadline = request.context().deadline;
+        let (deadline, delivery) = (request.context().deadline, request.context().trace);
         let DeliverRequest { consumer: name, events } = request.into_inner();
         let found =
             self.consumers.get().and_then(|consumers| consumers.get_key_value(name.as_str()));
         let (name, consumer) = found.ok_or(Refusal::NoConsumer(name))?;
         for event in &events {
-            let parent = Trace::read(&event.traceparent).unwrap_or(Trace::NONE);
+            let writer = Trace::read(&event.traceparent).unwrap_or(Trace::NONE);
+            // It is in the trace of what happened, below its delivery where that is in it too.
+            let parent = if delivery.is_with(&writer) { delivery } else { writer };
             let span = Recording::continued("consume", &event.r#type, parent);
             let subject = (!event.subject.is_empty()).then(|| event.subject.as_str().into());
             let caller = Caller::service(*name, event.project.as_str(), subject);

@@ -83,7 +83,7 @@ struct ProcessArguments {
     #[arg(long, global = true, env = "TRADEWIND_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
-    observing: observing::Arguments,
+    observing: observing::Options,
 }
 
 fn main() -> ExitCode {

@@ -9,7 +9,7 @@ use crate::Command;
 /// What is logged, and where telemetry goes.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Every command")]
-pub(crate) struct Arguments {
+pub(crate) struct Options {
     /// What is logged, such as `info` or `warn,mesh=debug`.
     #[arg(
         long,
@@ -64,7 +64,7 @@ pub(crate) struct Arguments {
     sample: f64,
 }
 
-impl Arguments {
+impl Options {
     /// The telemetry of a process that runs a command.
     pub(crate) fn telemetry(self, command: &Command) -> Config {
         let sends = |signal: &str| self.otlp_signals.iter().any(|it| it == signal);
