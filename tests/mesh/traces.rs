@@ -115,7 +115,7 @@ fn assert_placed(tree: &Tree, span: &Told) {
             assert_eq!(parent.service, span.service, "{tree}");
         }
         ("Sent", None) => {
-            assert_eq!((span.service.as_str(), span.parent.as_str()), ("gateway", CLICK))
+            assert_eq!((span.service.as_str(), span.parent.as_str()), ("gateway", CLICK));
         }
         _ => {}
     }
