@@ -1,6 +1,6 @@
 # The front door: `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run test bench conformance format install
+.PHONY: help run trace test bench conformance format install
 
 # Every service in one process, its data in ./data, the sample shop in it.
 SERVE = cargo run -- serve --data ./data --demo-shop
@@ -11,6 +11,10 @@ help: ## Say what there is
 run: ## Build and serve the sample shop on 127.0.0.1:8080
 	@scripts/install.sh run
 	$(SERVE)
+
+trace: ## Place an order and show its trace, in a Jaeger where scripts/jaeger.sh has built one
+	@scripts/install.sh run
+	@scripts/trace.sh
 
 test: ## Check everything that must hold before a change lands
 	@scripts/test.sh

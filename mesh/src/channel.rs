@@ -20,6 +20,7 @@ mod retry;
 mod subchannel;
 mod target;
 mod throttle;
+mod underway;
 mod wire;
 
 use std::sync::{Arc, OnceLock};
@@ -47,7 +48,6 @@ use crate::failure::Refusal;
 use crate::policy::Policies;
 use crate::server::Stack;
 use crate::service_token::{self, ServiceKey};
-use crate::trace;
 
 /// A way to a service; its caller cannot tell near from far. Cheap to clone.
 ///
@@ -142,7 +142,7 @@ pub(crate) struct Credentials {
 pub fn dial(target: Target, policies: Arc<Policies>, configs: Configs) -> Channel {
     let way =
         Way { service: "the mesh", target, credentials: None, identities: None, registry: None };
-    Remote::new(way, policies, configs).channel()
+    Remote::new(way, policies, configs, Arc::default()).channel()
 }
 
 /// Makes a request one to an endpoint: HTTP/2 wants to know who it is for.
@@ -175,7 +175,6 @@ impl Credentials {
         if let Some(Outbound { context }) = outbound {
             // Whose call it is says the context alone, near as far.
             headers.remove(http::header::AUTHORIZATION);
-            trace::inject(&context.span, headers);
             put(headers, service_token::PROJECT, context.caller.project());
             if let Some(credential) = &context.credential {
                 put(headers, "authorization", &format!("Bearer {credential}"));

@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::time::Instant;
-use tracing::Span;
 
 use crate::caller::{Caller, DEFAULT_PROJECT};
+use crate::trace::Trace;
 
 /// Who asks, until when, in which trace. A value that handlers pass on; there are no task-locals.
 #[derive(Debug, Clone)]
@@ -16,8 +16,8 @@ pub struct Context {
     pub caller: Caller,
     /// When the answer is no longer wanted.
     pub deadline: Option<Instant>,
-    /// The span of the call or the task; outgoing calls are its children.
-    pub span: Span,
+    /// Where the call or the task is in its trace; outgoing calls are its children.
+    pub trace: Trace,
     /// The full path of the RPC, such as `/tradewind.orders.v1.OrdersService/PlaceOrder`, or the task's kind.
     pub method: Arc<str>,
     /// What makes a repeat of this call the same call.
@@ -32,11 +32,11 @@ pub struct Context {
 impl Context {
     /// The context of work that no request asked for: a task, a schedule, a consumer.
     #[must_use]
-    pub fn new(caller: Caller, method: impl Into<Arc<str>>, span: Span) -> Self {
+    pub fn new(caller: Caller, method: impl Into<Arc<str>>, trace: impl Into<Trace>) -> Self {
         Self {
             caller,
             deadline: None,
-            span,
+            trace: trace.into(),
             method: method.into(),
             idempotency_key: None,
             credential: None,
@@ -109,7 +109,7 @@ impl<T> HasContext for tonic::Request<T> {
     /// The layers put it there; a request that passed none is nobody's.
     fn context(&self) -> &Context {
         static NOBODY: LazyLock<Context> =
-            LazyLock::new(|| Context::new(Caller::nobody(DEFAULT_PROJECT), "", Span::none()));
+            LazyLock::new(|| Context::new(Caller::nobody(DEFAULT_PROJECT), "", Trace::NONE));
         self.extensions().get::<Context>().unwrap_or(&NOBODY)
     }
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use contract::mesh::v1::events_service_client::EventsServiceClient;
 use contract::mesh::v1::events_service_server::EventsService;
 use contract::mesh::v1::{DeliverRequest, Event};
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
 use crate::bus::Bus;
 use crate::caller::Caller;
@@ -15,7 +15,7 @@ use crate::channel::Peer;
 use crate::context::{Context, HasContext};
 use crate::failure::Refusal;
 use crate::service::Consumers;
-use crate::trace;
+use crate::trace::{Recording, Trace};
 
 /// Which services consume which events.
 pub type Subscriptions = HashMap<String, Vec<&'static str>>;
@@ -54,19 +54,23 @@ pub(crate) struct Deliveries {
 #[async_trait]
 impl EventsService for Deliveries {
     async fn deliver(&self, request: Request<DeliverRequest>) -> Result<Response<()>, Status> {
-        let deadline = request.context().deadline;
+        let (deadline, delivery) = (request.context().deadline, request.context().trace);
         let DeliverRequest { consumer: name, events } = request.into_inner();
         let found =
             self.consumers.get().and_then(|consumers| consumers.get_key_value(name.as_str()));
         let (name, consumer) = found.ok_or(Refusal::NoConsumer(name))?;
         for event in &events {
-            let span = trace::continued("consume", &event.r#type, &event.traceparent);
+            let writer = Trace::read(&event.traceparent).unwrap_or(Trace::NONE);
+            // It is in the trace of what happened, below its delivery where that is in it too.
+            let parent = if delivery.is_with(&writer) { delivery } else { writer };
+            let span = Recording::continued("consume", &event.r#type, parent);
             let subject = (!event.subject.is_empty()).then(|| event.subject.as_str().into());
             let caller = Caller::service(*name, event.project.as_str(), subject);
-            let mut context = Context::new(caller, event.r#type.as_str(), span.clone());
+            let mut context = Context::new(caller, event.r#type.as_str(), &span);
             context.deadline = deadline;
-            let consumed = consumer.consume(&context, event);
-            tracing::Instrument::instrument(consumed, span).await?;
+            let consumed = span.follow(consumer.consume(&context, event)).await;
+            span.status(consumed.as_ref().err().map_or(Code::Ok, Status::code));
+            consumed?;
         }
         Ok(Response::new(()))
     }

@@ -24,6 +24,8 @@ pub(crate) struct Messages {
     prefixed: usize,
     /// How much of a message is still to come.
     left: usize,
+    /// How much of messages has come.
+    bytes: u64,
 }
 
 impl Messages {
@@ -32,6 +34,7 @@ impl Messages {
         let mut longest = 0;
         while !bytes.is_empty() {
             let passed = self.left.min(bytes.len());
+            self.bytes += u64::try_from(passed).unwrap_or_default();
             (self.left, bytes) = (self.left - passed, &bytes[passed..]);
             let Some((first, rest)) = bytes.split_first() else { break };
             self.begun += usize::from(self.prefixed == 0);
@@ -45,6 +48,11 @@ impl Messages {
             }
         }
         longest
+    }
+
+    /// How many bytes of messages have come, without what stands before each.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// How many have begun, be it by a part of a prefix.
@@ -78,6 +86,7 @@ mod tests {
             }
 
             prop_assert_eq!(messages.begun(), lengths.len());
+            prop_assert_eq!(messages.bytes(), lengths.iter().sum::<usize>() as u64);
             prop_assert_eq!(longest, lengths.iter().copied().max().unwrap_or(0));
             prop_assert_eq!((messages.left, messages.prefixed), (0, 0));
         }

@@ -17,6 +17,7 @@ pub mod channel;
 pub mod channelz;
 pub mod clock;
 pub mod context;
+mod counted;
 pub mod deadline;
 mod events;
 pub mod failure;
@@ -56,6 +57,7 @@ pub use ids::Ids;
 pub use mesh::{Config, ConfigError, Mesh};
 pub use replay::Replay;
 pub use service::Service;
+pub use trace::Trace;
 
 pub use async_trait::async_trait;
 pub use tokio_util::sync::CancellationToken;

@@ -185,7 +185,8 @@ impl Mesh {
                     identities: self.parts.identities.clone(),
                     registry: Some(self.parts.channelz.clone()),
                 };
-                Remote::new(way, policies, self.parts.calls.clone()).channel()
+                let metrics = Arc::clone(&self.parts.metrics);
+                Remote::new(way, policies, self.parts.calls.clone(), metrics).channel()
             }
             Some(_) | None => channel::near(Arc::clone(&self.parts.stack), service),
         };

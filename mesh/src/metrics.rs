@@ -1,194 +1,130 @@
-//! Counts and times of calls, with the names and buckets of gRPC (gRFC A66), as a Prometheus page.
+//! Counts and times of calls, with the names and buckets of gRPC (gRFC A66, A94 and A96), as a Prometheus page.
+//!
+//! What is counted by labels is looked up once and kept, never once a call.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+mod client;
+mod endpoints;
+mod names;
+mod server;
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::{Family, MetricConstructor};
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::Registry;
-use tokio::time::Instant;
+use prometheus_client::registry::{Metric, Registry};
 use tonic::Code;
 
-use crate::policy::Method;
+pub(crate) use self::client::{Again, Channel, Of};
+pub(crate) use self::endpoints::{Endpoint, Fleet, Subchannels};
+pub(crate) use self::names::NAMES;
+use self::names::Name;
+pub(crate) use self::server::{CallMetrics, CallTimer};
 
-/// Latency buckets of gRFC A66 in seconds, less those that no call of ours can fall into.
-const BUCKETS: [f64; 24] = [
-    0.000_01, 0.000_05, 0.000_1, 0.000_3, 0.000_6, 0.000_8, 0.001, 0.002, 0.003, 0.005, 0.008,
-    0.013, 0.02, 0.03, 0.05, 0.08, 0.13, 0.25, 0.5, 1.0, 2.0, 5.0, 20.0, 100.0,
-];
-
-/// A caller who leaves this short before the deadline leaves because of it.
-const LATE: Duration = Duration::from_millis(10);
+/// How many codes there are.
+const CODES: usize = 17;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByMethod {
     grpc_method: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByOutcome {
-    grpc_method: String,
-    grpc_status: String,
-}
-
 #[derive(Debug, Clone)]
-struct Buckets;
+struct Buckets(&'static [f64]);
 
 impl MetricConstructor<Histogram> for Buckets {
     fn new_metric(&self) -> Histogram {
-        Histogram::new(BUCKETS)
+        Histogram::new(self.0.iter().copied())
     }
 }
+
+type Histograms<L> = Family<L, Histogram, Buckets>;
 
 /// The metrics of one process.
 #[derive(Debug)]
 pub struct Metrics {
-    registry: std::sync::Mutex<Registry>,
-    started: Family<ByMethod, Counter>,
-    duration: Family<ByOutcome, Histogram, Buckets>,
-    in_flight: Gauge<i64, AtomicI64>,
-    cache_hits: Family<ByMethod, Counter>,
+    registry: Mutex<Registry>,
+    server: server::Server,
+    client: Arc<client::Client>,
+    subchannels: endpoints::Families,
+    fleets: endpoints::Fleets,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::default();
-        let started = Family::<ByMethod, Counter>::default();
-        let duration = Family::new_with_constructor(Buckets);
-        let in_flight = Gauge::<i64, AtomicI64>::default();
-        let cache_hits = Family::<ByMethod, Counter>::default();
-        registry.register("grpc_server_call_started", "Calls that arrived", started.clone());
-        registry.register(
-            "grpc_server_call_duration_seconds",
-            "Time from a call's arrival to the end of its answer",
-            duration.clone(),
-        );
-        registry.register("grpc_server_calls_in_flight", "Calls being answered", in_flight.clone());
-        registry.register(
-            "mesh_response_cache_hits",
-            "Calls answered with a kept answer",
-            cache_hits.clone(),
-        );
-        Self { registry: std::sync::Mutex::new(registry), started, duration, in_flight, cache_hits }
+        let server = server::Server::register(&mut registry);
+        let client = Arc::new(client::Client::register(&mut registry));
+        let subchannels = endpoints::Families::register(&mut registry);
+        let fleets = endpoints::Fleets::register(&mut registry);
+        Self { registry: Mutex::new(registry), server, client, subchannels, fleets }
     }
 }
 
 impl Metrics {
     /// Adds what a service counts itself.
     pub fn register(&self, add: impl FnOnce(&mut Registry)) {
-        add(&mut self.registry.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        add(&mut self.registry.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// The page that Prometheus reads, in the OpenMetrics text format.
     #[must_use]
     pub fn page(&self) -> String {
         let mut page = String::new();
-        let registry = self.registry.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         match encode(&mut page, &registry) {
             Ok(()) => page,
             Err(error) => format!("# the metrics cannot be written: {error}\n"),
         }
     }
 
-    pub(crate) fn start(
-        self: &Arc<Self>,
-        method: &Arc<Method>,
-        deadline: Option<Instant>,
-    ) -> CallTimer {
-        let handles = method.metrics.started.get_or_init(|| {
-            self.started.get_or_create_owned(&ByMethod { grpc_method: name(&method.path) })
-        });
-        handles.inc();
-        // Whoever watches a process's health is no load.
-        if !method.exempt {
-            self.in_flight.inc();
-        }
-        CallTimer {
-            metrics: Arc::clone(self),
-            method: Arc::clone(method),
-            since: Instant::now(),
-            deadline,
-            finished: AtomicBool::new(false),
-        }
+    /// What calls on a channel are counted by.
+    pub(crate) fn channel(&self, target: &str, methods: usize) -> Channel {
+        Channel::new(Arc::clone(&self.client), target, methods)
     }
 
-    pub(crate) fn cache_hit(&self, path: &str) {
-        self.cache_hits.get_or_create(&ByMethod { grpc_method: name(path) }).inc();
+    /// What connections to the endpoints behind a target are counted by.
+    pub(crate) fn subchannels(&self, target: &str) -> Subchannels {
+        self.subchannels.of(target)
+    }
+
+    /// Shows the endpoints behind a target for as long as they are there.
+    pub(crate) fn show(&self, target: &str, fleet: std::sync::Weak<dyn Fleet>) {
+        self.fleets.add(target, fleet);
     }
 }
 
-/// The handles of one RPC, looked up once and not once a call.
-#[derive(Debug, Default)]
-pub(crate) struct CallMetrics {
-    started: OnceLock<Counter>,
-    duration: [OnceLock<Histogram>; 17],
+fn register<M: Metric + Clone>(registry: &mut Registry, name: Name, metric: &M) {
+    registry.register(name.page, name.help, metric.clone());
 }
 
-/// One call being timed; dropped before its end, it belongs to a caller who went away.
-#[derive(Debug)]
-pub(crate) struct CallTimer {
-    metrics: Arc<Metrics>,
-    method: Arc<Method>,
-    since: Instant,
-    deadline: Option<Instant>,
-    finished: AtomicBool,
-}
-
-impl Drop for CallTimer {
-    /// A call whose answer was never made belongs to a caller who went away.
-    fn drop(&mut self) {
-        self.finish(self.left());
-    }
-}
-
-impl CallTimer {
-    pub(crate) fn method(&self) -> &Method {
-        &self.method
-    }
-
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.deadline
-    }
-
-    /// What a call comes to whose caller goes away now. Both sides wait for the same deadline, and the
-    /// caller's may be noticed first.
-    pub(crate) fn left(&self) -> Code {
-        let late = self.deadline.is_some_and(|deadline| {
-            let grace = (deadline.saturating_duration_since(self.since) / 10).min(LATE);
-            Instant::now() + grace >= deadline
-        });
-        if late { Code::DeadlineExceeded } else { Code::Cancelled }
-    }
-
-    /// Counts the call with its outcome, the first time that it is told.
-    pub(crate) fn finish(&self, code: Code) -> Duration {
-        let elapsed = self.since.elapsed();
-        if self.finished.swap(true, Ordering::Relaxed) {
-            return elapsed;
-        }
-        let slot = usize::try_from(code as i32).unwrap_or_default().min(16);
-        let histogram = self.method.metrics.duration[slot].get_or_init(|| {
-            self.metrics.duration.get_or_create_owned(&ByOutcome {
-                grpc_method: name(&self.method.path),
-                grpc_status: status_name(code).to_owned(),
-            })
-        });
-        histogram.observe(elapsed.as_secs_f64());
-        if !self.method.exempt {
-            self.metrics.in_flight.dec();
-        }
-        elapsed
-    }
+fn histograms<L>(registry: &mut Registry, name: Name, buckets: &'static [f64]) -> Histograms<L>
+where
+    L: Clone + std::hash::Hash + Eq + EncodeLabelSet + std::fmt::Debug + Send + Sync + 'static,
+{
+    let histograms = Family::new_with_constructor(Buckets(buckets));
+    register(registry, name, &histograms);
+    histograms
 }
 
 /// The method as gRPC's metrics have it: without the leading slash.
 fn name(path: &str) -> String {
     path.trim_start_matches('/').to_owned()
+}
+
+/// What RPCs are counted as that are in no contract: callers must not be able to make names.
+const OTHER: &str = "other";
+
+/// Where a code is counted.
+fn slot(code: Code) -> usize {
+    usize::try_from(code as i32).unwrap_or_default().min(CODES - 1)
+}
+
+/// Bytes, as histograms take them.
+#[expect(clippy::cast_precision_loss, reason = "a histogram of sizes is not exact to the byte")]
+fn bytes(bytes: u64) -> f64 {
+    bytes as f64
 }
 
 /// The canonical name of a code, such as `NOT_FOUND`.

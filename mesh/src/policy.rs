@@ -33,6 +33,8 @@ pub struct Method {
     pub takes: Takes,
     /// Whether it is a contract of another party, such as health: no work, however long it lasts.
     pub(crate) exempt: bool,
+    /// Its place among all RPCs, from 0 on.
+    pub(crate) number: usize,
     pub(crate) metrics: CallMetrics,
     pub(crate) baseline: Mutex<Baseline>,
 }
@@ -51,6 +53,12 @@ impl Method {
     #[must_use]
     pub fn access(&self) -> Access {
         self.rpc.access()
+    }
+
+    /// Such as `GetProduct`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or_default()
     }
 
     /// Whether a repeat of a call has no effect beyond the call's: by its contract, or by the key that it has.
@@ -106,7 +114,8 @@ impl Policies {
             let pool = DescriptorPool::decode(*set)?;
             for method in pool.services().flat_map(|service| service.methods().collect::<Vec<_>>())
             {
-                let read = read(&pool, &method)?;
+                let mut read = read(&pool, &method)?;
+                read.number = methods.len();
                 methods.insert(Arc::clone(&read.path), Arc::new(read));
             }
         }
@@ -121,6 +130,7 @@ impl Policies {
                 unary,
                 takes: if unary { Takes::One } else { Takes::Stream },
                 exempt: true,
+                number: methods.len(),
                 metrics: CallMetrics::default(),
                 baseline: Mutex::default(),
             };
@@ -133,6 +143,11 @@ impl Policies {
     #[must_use]
     pub fn method(&self, path: &str) -> Option<&Arc<Method>> {
         self.methods.get(path)
+    }
+
+    /// How many RPCs there are.
+    pub(crate) fn count(&self) -> usize {
+        self.methods.len()
     }
 
     /// Every RPC, in no order.
@@ -165,6 +180,7 @@ fn read(pool: &DescriptorPool, method: &MethodDescriptor) -> Result<Method, Poli
         unary: !method.is_client_streaming() && !method.is_server_streaming(),
         takes: if method.is_client_streaming() { Takes::Stream } else { Takes::One },
         exempt: is_exempt,
+        number: 0,
         service,
         rpc,
         metrics: CallMetrics::default(),

@@ -12,6 +12,7 @@ mod demo;
 mod feed;
 mod import;
 mod login;
+mod observing;
 mod profile;
 mod project;
 mod serve;
@@ -24,7 +25,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use mesh::telemetry::{self, LogFormat};
+use mesh::telemetry::{self, Telemetry};
 
 use crate::configuration::Failed;
 
@@ -85,37 +86,8 @@ struct ProcessArguments {
     /// A file of options: TOML, a line for each, such as `listen = "0.0.0.0:8080"`.
     #[arg(long, global = true, env = "TRADEWIND_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// What is logged, such as `info` or `warn,mesh=debug`.
-    #[arg(
-        long,
-        global = true,
-        env = "TRADEWIND_LOG",
-        default_value = "warn,tradewind=info,node=info",
-        value_name = "FILTER"
-    )]
-    log: String,
-    /// How log lines look.
-    #[arg(
-        long,
-        global = true,
-        env = "TRADEWIND_LOG_FORMAT",
-        value_parser = ["human", "json"],
-        default_value = "human",
-        value_name = "FORMAT"
-    )]
-    log_format: String,
-    /// Where spans are sent by OTLP over gRPC, such as `http://127.0.0.1:4317`.
-    #[arg(long, global = true, env = "TRADEWIND_OTLP", value_name = "URL")]
-    otlp: Option<String>,
-    /// The share of traces that is kept, from 0 to 1.
-    #[arg(
-        long,
-        global = true,
-        env = "TRADEWIND_SAMPLE",
-        default_value_t = 0.1,
-        value_name = "SHARE"
-    )]
-    sample: f64,
+    #[command(flatten)]
+    observing: observing::Options,
 }
 
 fn main() -> ExitCode {
@@ -139,24 +111,15 @@ fn run(command: &clap::Command, arguments: Arguments) -> Result<ExitCode, Failed
     if let Command::Config(shown) = &arguments.command {
         return show::run(command, arguments.process.config.as_ref(), shown);
     }
-    let _telemetry = telemetry::start(&telemetry::Config {
-        filter: arguments.process.log,
-        format: match arguments.process.log_format.as_str() {
-            "json" => LogFormat::Json,
-            _ => LogFormat::Human,
-        },
-        otlp: arguments.process.otlp,
-        sample: arguments.process.sample,
-        name: "tradewind".into(),
-    })
-    .map_err(anyhow::Error::from)?;
+    let config = arguments.process.observing.telemetry(&arguments.command);
+    let mut telemetry = telemetry::start(&config).map_err(anyhow::Error::from)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    Ok(runtime.map_err(anyhow::Error::from)?.block_on(work(arguments.command))?)
+    Ok(runtime.map_err(anyhow::Error::from)?.block_on(work(arguments.command, &mut telemetry))?)
 }
 
-async fn work(command: Command) -> anyhow::Result<ExitCode> {
+async fn work(command: Command, telemetry: &mut Telemetry) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Serve(arguments) => serve::run(*arguments).await,
+        Command::Serve(arguments) => serve::run(*arguments, telemetry).await,
         Command::Project(arguments) => project::run(arguments).await,
         Command::Login(arguments) => login::run(arguments).await,
         Command::Logout(arguments) => login::log_out(arguments).await,

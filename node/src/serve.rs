@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use gateway::{Gateway, Options};
 use mesh::serve::{Config, Drain, Ended};
 use mesh::service_token::ServiceKey;
+use mesh::telemetry::Telemetry;
 use mesh::tls::{EdgeCertificate, Tls};
 use mesh::{CancellationToken, Clock, Faults, Mesh};
 use store::Database;
@@ -45,9 +46,10 @@ pub(crate) struct Arguments {
 }
 
 /// Runs services until the process is told to end.
-pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
+pub(crate) async fn run(arguments: Arguments, telemetry: &mut Telemetry) -> Result<ExitCode> {
     let stop = CancellationToken::new();
     let running = start(arguments, &stop).await?;
+    telemetry.count(running.mesh.metrics());
     running.announce();
     let told = signal().await?;
     running.mesh.health().stop();

@@ -114,7 +114,7 @@ impl Tx {
             Principal::Service { on_behalf, .. } => on_behalf.as_deref().unwrap_or_default(),
             Principal::Nobody | Principal::Guest { .. } | Principal::User { .. } => "",
         };
-        let trace_id = mesh::trace::id_of(&self.context.span).unwrap_or_default();
+        let trace_id = self.context.trace.id().unwrap_or_default();
         let now = self.store.inner.clock.now_micros();
         let sql = "INSERT INTO store_audit (project, id, resource, resource_id, kind, columns, \
                    actor, on_behalf, method, trace_id, create_time) VALUES ";

@@ -55,7 +55,7 @@ impl Tx {
                    traceparent, create_time, due_time, attempts, error) VALUES ";
         let sql = format!("{sql}{}", table::placeholders(events.len(), 12));
         let caller = &self.context.caller;
-        let traceparent = mesh::trace::traceparent(&self.context.span).unwrap_or_default();
+        let traceparent = self.context.trace.traceparent().unwrap_or_default();
         let now = self.store.inner.clock.now_micros();
         let mut statement = Statement::new(sql).bind(caller.project());
         for event in events {

@@ -10,7 +10,8 @@ use contract::mesh::v1::Event;
 use futures_util::future::join_all;
 use mesh::caller::DEFAULT_PROJECT;
 use mesh::clock::timestamp;
-use mesh::{Caller, CancellationToken, Code, Context, Status};
+use mesh::trace::Recording;
+use mesh::{Caller, CancellationToken, Code, Context, Status, Trace};
 use tokio::time::{Instant, sleep};
 
 use crate::database::PATIENCE;
@@ -171,10 +172,26 @@ async fn deliver(store: &Store, consumer: &str, events: Vec<Event>) -> Result<()
             "{consumer} does not consume events at the moment"
         )));
     };
-    let span = tracing::debug_span!("publish", consumer, events = events.len());
+    let span = publishing(consumer, &events);
     let caller = Caller::service(store.service(), DEFAULT_PROJECT, None);
-    let context = Context::new(caller, "publish", span).until(Instant::now() + DELIVER_WITHIN);
-    store.inner.bus.deliver(&context, consumer, events).await
+    let context = Context::new(caller, "publish", &span).until(Instant::now() + DELIVER_WITHIN);
+    let delivered = span.follow(store.inner.bus.deliver(&context, consumer, events)).await;
+    span.status(delivered.as_ref().err().map_or(Code::Ok, Status::code));
+    delivered
+}
+
+/// Events of one trace are delivered within it; those of several have a trace of their own, which names each.
+fn publishing(consumer: &str, events: &[Event]) -> Recording {
+    let of = |event: &Event| Trace::read(&event.traceparent).unwrap_or(Trace::NONE);
+    let first = events.first().map_or(Trace::NONE, of);
+    if events.iter().all(|event| first.is_with(&of(event))) {
+        return Recording::continued("publish", consumer, first);
+    }
+    let span = Recording::begun("publish");
+    for event in events {
+        span.link(of(event));
+    }
+    span
 }
 
 /// Whether a failure says nothing of the events.

@@ -8,11 +8,11 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use mesh::caller::DEFAULT_PROJECT;
-use mesh::{Caller, CancellationToken, Code, Context, Failure, Status};
+use mesh::trace::Recording;
+use mesh::{Caller, CancellationToken, Code, Context, Failure, Status, Trace};
 use rand::Rng;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
-use tracing::Instrument;
 
 use crate::database::PATIENCE;
 use crate::error::Error;
@@ -136,10 +136,10 @@ async fn repeat(
     stop: CancellationToken,
 ) {
     while stop.run_until_cancelled(sleep(period)).await.is_some() {
-        let span = tracing::info_span!("sweep", otel.name = name);
+        let span = Recording::begun(name);
         let caller = Caller::service(store.service(), DEFAULT_PROJECT, None);
-        let context = Context::new(caller, name, span.clone()).until(Instant::now() + LONGEST);
-        if let Err(status) = sweep(context).instrument(span).await {
+        let context = Context::new(caller, name, &span).until(Instant::now() + LONGEST);
+        if let Err(status) = span.follow(sweep(context)).await {
             tracing::warn!(
                 service = store.service(),
                 name,
@@ -299,13 +299,14 @@ impl Taken {
 async fn perform(store: &Store, handler: &Handler, taken: Taken) {
     let claim = &taken.claim;
     store.hold(claim);
-    let span = mesh::trace::continued("task", &taken.kind, &taken.traceparent);
+    let parent = Trace::read(&taken.traceparent).unwrap_or(Trace::NONE);
+    let span = Recording::continued("task", &taken.kind, parent);
     let on_behalf = (!taken.subject.is_empty()).then(|| taken.subject.as_str().into());
     let caller = Caller::service(store.service(), taken.project.as_str(), on_behalf);
-    let context = Context::new(caller, taken.kind.as_str(), span.clone());
+    let context = Context::new(caller, taken.kind.as_str(), &span);
     let context = context.until(Instant::now() + LONGEST);
     let work = AssertUnwindSafe(async { handler(context, &taken.payload, claim.clone()).await });
-    let work = timeout(LONGEST, work.catch_unwind()).instrument(span.clone());
+    let work = span.follow(timeout(LONGEST, work.catch_unwind()));
     let done = tokio::select! {
         done = work => done,
         // Another goes on with it; what this one would still do comes too late.
@@ -317,12 +318,13 @@ async fn perform(store: &Store, handler: &Handler, taken: Taken) {
         Ok(Err(_)) => Some(failed(Code::Internal, "TASK_PANIC", "the task panicked")),
         Err(_) => Some(failed(Code::DeadlineExceeded, "TASK_TIMEOUT", "the task took too long")),
     };
+    span.status(failure.as_ref().map_or(Code::Ok, Status::code));
     if claim.has_ended() {
         return;
     }
     let settled = match failure {
         None => end(store, claim, &taken.kind).await,
-        Some(status) => postpone(store, &taken, &status).instrument(span).await,
+        Some(status) => span.follow(postpone(store, &taken, &status)).await,
     };
     if let Err(error) = settled {
         // Its lease ends, and it is done again.

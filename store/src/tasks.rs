@@ -142,7 +142,7 @@ impl Tx {
                    attempts, dead, error, traceparent, create_time) VALUES ";
         let sql = format!("{sql}{}", table::placeholders(tasks.len(), 12));
         let caller = &self.context.caller;
-        let traceparent = mesh::trace::traceparent(&self.context.span).unwrap_or_default();
+        let traceparent = self.context.trace.traceparent().unwrap_or_default();
         let mut statement = Statement::new(sql).bind(caller.project());
         for task in tasks {
             statement = statement

@@ -14,6 +14,8 @@ use serde_json::Value;
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) json: Value,
+    /// The trace that it says it is of.
+    pub(crate) trace: Option<String>,
 }
 
 impl Answer {
@@ -60,8 +62,10 @@ pub(crate) async fn try_call(
     let client = Client::builder(TokioExecutor::new()).build_http();
     let response = client.request(request.body(Full::new(body.into())).unwrap()).await?;
     let status = response.status().as_u16();
+    let trace = response.headers().get("trace-id").and_then(|id| id.to_str().ok());
+    let trace = trace.map(str::to_owned);
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
-    Ok(Answer { status, json: serde_json::from_slice(&bytes).unwrap_or(Value::Null) })
+    Ok(Answer { status, json: serde_json::from_slice(&bytes).unwrap_or(Value::Null), trace })
 }
 
 /// The status of a page, when there is one.

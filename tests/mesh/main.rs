@@ -19,4 +19,5 @@ mod operator;
 mod parts;
 mod readme;
 mod sample;
+mod traces;
 mod world;

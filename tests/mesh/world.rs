@@ -200,7 +200,7 @@ fn spawn(arguments: &[String]) -> Child {
 
 /// An address that nothing listens on, and that no other test of this run is given. Its port is below
 /// those that outgoing connections take.
-async fn free_address() -> SocketAddr {
+pub(crate) async fn free_address() -> SocketAddr {
     static GIVEN: AtomicU32 = AtomicU32::new(0);
     loop {
         let place = std::process::id() * 97 + GIVEN.fetch_add(1, Ordering::Relaxed);

@@ -13,7 +13,7 @@ use mesh::caller::DEFAULT_PROJECT;
 use mesh::identity::{Claims, TokenKind};
 use mesh::limits::Limits;
 use mesh::signing::SigningKey;
-use mesh::telemetry::{self, LogFormat};
+use mesh::telemetry::{self, LogFormat, Otlp};
 use mesh::trust::{Snapshot, TrustSource};
 use mesh::{
     Caller, CancellationToken, Channel, Clock, Context, Mesh, Outgoing, Principal, Request,
@@ -57,7 +57,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         filter: "warn".into(),
         format: LogFormat::Human,
         sample: if arguments.otlp.is_some() { 0.1 } else { 0.0 },
-        otlp: arguments.otlp,
+        otlp: arguments.otlp.map(Otlp::all_to),
         name: "bench".into(),
     })?;
     let window = Duration::from_secs_f64(arguments.seconds);

@@ -10,11 +10,11 @@ use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
 use mesh::policy::Method;
-use mesh::{Refusal, Status, deadline, trace};
+use mesh::trace::{self, Recording};
+use mesh::{Code, Refusal, Status, Trace, deadline};
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::body::Body;
 use tower::Service;
-use tracing::{Instrument, Span};
 
 use crate::attempt::Answer;
 use crate::client::Client;
@@ -37,15 +37,14 @@ impl Service<Request<Body>> for Calls {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let client = self.client.clone();
-        let parent = client.parent.clone().unwrap_or_else(Span::current);
-        let span = tracing::info_span!(
-            parent: &parent,
-            "call",
-            otel.name = request.uri().path().trim_start_matches('/'),
-            otel.kind = "client",
-            rpc.system = "grpc",
-        );
-        client.make(request, span.clone()).instrument(span).boxed()
+        let parent = client.parent.unwrap_or_else(Trace::current);
+        let span = Recording::called(request.uri().path(), parent);
+        async move {
+            let answered = span.follow(client.make(request, span.at())).await;
+            span.status(answered.as_ref().err().map_or(Code::Ok, Status::code));
+            answered
+        }
+        .boxed()
     }
 }
 
@@ -57,8 +56,8 @@ struct Plan {
 }
 
 impl Client {
-    async fn make(self, mut request: Request<Body>, span: Span) -> Result<Response<Body>, Status> {
-        let plan = self.plan(&mut request, &span)?;
+    async fn make(self, mut request: Request<Body>, at: Trace) -> Result<Response<Body>, Status> {
+        let plan = self.plan(&mut request, at)?;
         let unary = plan.method.as_ref().is_some_and(|method| method.unary);
         if !unary {
             // A stream is tried once: what was read of it cannot be taken back.
@@ -92,7 +91,7 @@ impl Client {
     }
 
     /// Writes what stays the same however often the call is tried.
-    fn plan(&self, request: &mut Request<Body>, span: &Span) -> Result<Plan, Status> {
+    fn plan(&self, request: &mut Request<Body>, at: Trace) -> Result<Plan, Status> {
         let method = self.policies.method(request.uri().path()).cloned();
         let longest = method.as_ref().and_then(|method| method.deadline());
         let deadline = deadline::of(request.headers(), longest, self.deadline)?;
@@ -104,8 +103,8 @@ impl Client {
         if let Some(key) = &self.publishable_key {
             put(headers, mesh::identity::PUBLISHABLE_KEY, key);
         }
-        if let Some(parent) = trace::traceparent(span) {
-            put(headers, "traceparent", &parent);
+        if let Some(parent) = at.traceparent() {
+            put(headers, trace::TRACEPARENT, &parent);
         }
         let is_safe = method.as_ref().is_some_and(|method| method.is_safe_to_repeat(keyed));
         Ok(Plan { method, deadline, is_safe })

@@ -8,11 +8,11 @@ use contract::grpc::health::v1::health_client::HealthClient;
 use mesh::channel::MalformedTarget;
 use mesh::policy::{Policies, PolicyError};
 use mesh::{
-    Channel, Clock, Code, Configs, Context, HasContext, Ids, Request, ServiceConfig, Status, Target,
+    Channel, Clock, Code, Configs, Context, HasContext, Ids, Request, ServiceConfig, Status,
+    Target, Trace,
 };
 use tokio::time::Instant;
 use tower::util::BoxCloneSyncService;
-use tracing::Span;
 
 use tradewind::cart::v1::cart_service_client::CartServiceClient;
 use tradewind::catalog::v1::catalog_service_client::CatalogServiceClient;
@@ -67,7 +67,7 @@ pub struct Client {
     pub(crate) tokens: Option<Arc<dyn TokenSource>>,
     pub(crate) publishable_key: Option<Arc<str>>,
     pub(crate) deadline: Option<Instant>,
-    pub(crate) parent: Option<Span>,
+    pub(crate) parent: Option<Trace>,
 }
 
 impl std::fmt::Debug for Client {
@@ -156,10 +156,10 @@ impl Client {
     /// whoever it is signed in for.
     #[must_use]
     pub fn of(&self, from: &impl HasContext) -> Self {
-        let Context { deadline, span, caller, .. } = from.context();
+        let Context { deadline, trace, caller, .. } = from.context();
         let within = deadline.map_or_else(|| self.clone(), |deadline| self.until(deadline));
         let transport = self.transport.working_for(caller);
-        Self { parent: Some(span.clone()), transport, ..within }
+        Self { parent: Some(*trace), transport, ..within }
     }
 
     /// The same mesh, whose calls are tried again in this way.

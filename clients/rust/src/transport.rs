@@ -10,7 +10,6 @@ use mesh::tls::Identities;
 use mesh::{Caller, Channel, Clock, Context, Mesh, Refusal, Status};
 use tonic::body::Body;
 use tower::ServiceExt;
-use tracing::Span;
 
 use crate::client::ConnectError;
 
@@ -115,7 +114,7 @@ impl Inside {
         if request.headers().contains_key(http::header::AUTHORIZATION) {
             return self.mesh.channel(service).oneshot(request).await;
         }
-        let context = Context::new(self.caller.clone(), path, Span::current());
+        let context = Context::new(self.caller.clone(), path, mesh::Trace::current());
         self.mesh.peer(self.name, service).of(&context).oneshot(request).await
     }
 }

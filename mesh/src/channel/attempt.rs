@@ -12,10 +12,10 @@ use tonic::{Code, Status};
 
 use super::config::{MethodConfig, More};
 use super::endpoint::{Endpoint, Turn};
-use super::place::Place;
 use super::put;
 use super::received::Received;
 use super::remote::Remote;
+use super::underway::{Attempt, Underway};
 use super::wire::{self, Pushback};
 use crate::deadline;
 use crate::failure::Refusal;
@@ -36,7 +36,7 @@ pub(super) struct Call {
     /// It may be sent again: a repeat has no effect beyond the first's, and its message is kept.
     pub(super) is_safe: bool,
     pub(super) is_without_effect: bool,
-    pub(super) place: Arc<Place>,
+    pub(super) underway: Arc<Underway>,
     /// Where it went.
     pub(super) tried: Mutex<Vec<Arc<Endpoint>>>,
 }
@@ -61,6 +61,16 @@ impl Sendable {
         match self {
             Self::Once(_) => false,
             Self::Again(message) => message.len() <= LONGEST_KEPT,
+        }
+    }
+
+    /// How many bytes of a message it is, where that is known before it is sent.
+    fn bytes(&self) -> Option<u64> {
+        match self {
+            Self::Once(_) => None,
+            Self::Again(message) => {
+                u64::try_from(message.len().saturating_sub(framing::PREFIX)).ok()
+            }
         }
     }
 
@@ -95,6 +105,11 @@ impl Call {
         self.body.lock().unwrap_or_else(PoisonError::into_inner).is_kept()
     }
 
+    fn begin(&self, tries_before: u32, is_transparent: bool) -> Attempt {
+        let sends = self.body.lock().unwrap_or_else(PoisonError::into_inner).bytes();
+        self.underway.attempt(tries_before, is_transparent, sends)
+    }
+
     fn tried(&self) -> Vec<Arc<Endpoint>> {
         self.tried.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -126,13 +141,20 @@ impl Call {
 
 impl Remote {
     /// Tries a call once. A try of which nothing has left is begun again elsewhere, until the deadline.
-    pub(super) async fn attempt(&self, call: &Call, tries_before: u32) -> Outcome {
+    pub(super) async fn attempt(
+        &self,
+        call: &Call,
+        tries_before: u32,
+        is_transparent: bool,
+    ) -> Outcome {
+        let mut attempt = call.begin(tries_before, is_transparent);
         let mut request = match call.request(tries_before) {
             Ok(request) => request,
             Err(status) => return Outcome::refused(status),
         };
         loop {
             let wait_for_ready = call.config.wait_for_ready;
+            attempt.inject(request.headers_mut());
             let Some(balancer) = self.balancer(call) else {
                 let why = "its name can stand in no certificate".into();
                 return Outcome::refused(unreachable(self.service, &why));
@@ -140,6 +162,7 @@ impl Remote {
             let turn = match balancer.turn(&call.tried(), wait_for_ready).await {
                 Ok(turn) => turn.until(call.deadline),
                 Err(why) => {
+                    attempt.end(Code::Unavailable);
                     // Whoever calls again at once must not keep the endpoints' tasks from running.
                     tokio::task::yield_now().await;
                     return Outcome::refused(unreachable(self.service, &why));
@@ -148,31 +171,41 @@ impl Remote {
             if call.is_hedged() {
                 call.note(&turn);
             }
+            attempt.goes_to(&turn.endpoint().address);
             let failed = match turn.connection.send(request).await {
-                Ok(response) => return self.answered(call, turn, response),
+                Ok(response) => return self.answered(call, turn, attempt, response),
                 Err(failed) => failed,
             };
             let Some(unsent) = failed.request else {
-                return self.lost(call, turn, failed.error);
+                return self.lost(call, turn, attempt, failed.error);
             };
             turn.never_left();
+            attempt.end(Code::Unavailable);
+            attempt = call.begin(tries_before, true);
             request = unsent;
             // Whoever has closed the connection is told of by its own task, which must be let run.
             tokio::task::yield_now().await;
         }
     }
 
-    fn answered(&self, call: &Call, mut turn: Turn, response: Response<Incoming>) -> Outcome {
+    fn answered(
+        &self,
+        call: &Call,
+        mut turn: Turn,
+        mut attempt: Attempt,
+        response: Response<Incoming>,
+    ) -> Outcome {
         let told = wire::outcome(response.headers());
         let (failed, pushback) = match told {
             Some((Code::Ok, _)) | None => (None, None),
             Some((code, pushback)) => (Some(code), pushback),
         };
         if let Some((Code::Ok, _)) = told {
-            call.place.succeeded();
+            call.underway.succeeded();
         }
         if let Some((code, pushback)) = told {
             turn.end(code, pushback.and_then(Pushback::wait));
+            attempt.end(code);
         } else if !call.is_unary {
             // How long a stream lives says nothing of how fast its endpoint is.
             turn.has_begun_to_answer();
@@ -181,18 +214,24 @@ impl Remote {
             call.note(&turn);
         }
         let (deadline, longest) = (call.deadline, call.config.longest_response);
-        let place = Arc::clone(&call.place);
         let answer = response.map(|body| {
-            Body::new(Received::new(body, turn, place, self.service, deadline, longest))
+            Body::new(Received::new(body, turn, attempt, self.service, deadline, longest))
         });
         Outcome { answer: Ok(answer), failed, pushback, is_unprocessed: false }
     }
 
     /// The connection broke, or the stream was reset.
-    fn lost(&self, call: &Call, mut turn: Turn, error: hyper::Error) -> Outcome {
+    fn lost(
+        &self,
+        call: &Call,
+        mut turn: Turn,
+        mut attempt: Attempt,
+        error: hyper::Error,
+    ) -> Outcome {
         let is_unprocessed = wire::is_unprocessed(&error);
         let status = wire::status(error, self.service, call.deadline);
         turn.end(status.code(), None);
+        attempt.end(status.code());
         call.note(&turn);
         Outcome { is_unprocessed, ..Outcome::refused(status) }
     }

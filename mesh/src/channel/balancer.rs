@@ -1,8 +1,8 @@
 //! The endpoints behind a target, and which of them take calls.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -21,6 +21,7 @@ use super::resolve::Resolver;
 use super::subchannel::Subchannel;
 use super::target::Target;
 use crate::channelz::{self, Channel as Listed};
+use crate::metrics::{self, Subchannels};
 
 /// A name is not asked for again sooner than this, however often endpoints are lost.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
@@ -31,6 +32,7 @@ pub(super) struct Dialling {
     pub(super) authority: Authority,
     pub(super) security: Security,
     pub(super) listed: Option<Arc<Listed>>,
+    pub(super) counts: Subchannels,
 }
 
 /// Chooses an endpoint for each call.
@@ -39,8 +41,11 @@ pub(super) struct Balancer {
     _task: AbortOnDropHandle<()>,
 }
 
+#[derive(Debug)]
 struct Shared {
     picker: ArcSwap<Picker>,
+    /// Every endpoint, for whoever looks.
+    members: ArcSwap<Vec<Arc<Endpoint>>>,
     /// The picker is another one.
     news: Notify,
     begun: Instant,
@@ -54,6 +59,7 @@ impl Balancer {
     pub(super) fn start(target: &Target, dialling: Dialling, rules: Rules) -> Self {
         let shared = Arc::new(Shared {
             picker: ArcSwap::from_pointee(Picker::Waiting),
+            members: ArcSwap::default(),
             news: Notify::new(),
             begun: Instant::now(),
         });
@@ -68,6 +74,12 @@ impl Balancer {
         };
         let task = AbortOnDropHandle::new(tokio::spawn(fleet.run(target.clone())));
         Self { shared, _task: task }
+    }
+
+    /// The endpoints, for as long as they are there.
+    pub(super) fn fleet(&self) -> Weak<dyn metrics::Fleet> {
+        let shared: Arc<dyn metrics::Fleet> = self.shared.clone();
+        Arc::downgrade(&shared)
     }
 
     /// A turn at an endpoint. While nobody is ready it waits; when nobody can be reached, it says why, unless
@@ -94,6 +106,19 @@ impl Balancer {
             }
             news.await;
         }
+    }
+}
+
+impl metrics::Fleet for Shared {
+    fn endpoints(&self) -> Vec<metrics::Endpoint> {
+        let members = self.members.load();
+        let say = |endpoint: &Arc<Endpoint>| metrics::Endpoint {
+            address: endpoint.address.to_string(),
+            is_ready: endpoint.state() == State::Ready,
+            is_ejected: endpoint.is_ejected.load(Ordering::Relaxed),
+            is_shut: endpoint.breaker.is_shut(),
+        };
+        members.iter().map(say).collect()
     }
 }
 
@@ -153,7 +178,7 @@ impl Fleet {
             if self.members.contains_key(address) {
                 continue;
             }
-            let Dialling { authority, security, listed } = self.dialling.clone();
+            let Dialling { authority, security, listed, counts } = self.dialling.clone();
             let listed = listed.map(|listed| listed.subchannel(address.to_string()));
             let endpoint = Endpoint::new(address.clone(), listed, self.shared.begun);
             let endpoint = Arc::new(endpoint);
@@ -161,6 +186,7 @@ impl Fleet {
                 endpoint: Arc::clone(&endpoint),
                 authority,
                 security,
+                counts,
                 changed: Arc::clone(&self.changed),
                 lost: Arc::clone(&self.lost),
             };
@@ -168,6 +194,8 @@ impl Fleet {
             let member = Member { endpoint, task, record: Record::default(), was_ready: false };
             self.members.insert(address.clone(), member);
         }
+        let members = self.members.values().map(|member| Arc::clone(&member.endpoint)).collect();
+        self.shared.members.store(Arc::new(members));
     }
 
     /// Leaves out who fails more than the others.
@@ -189,6 +217,7 @@ impl Fleet {
                 tracing::info!(%endpoint, out = host.record.is_out(), "an endpoint fails more than others, or no longer");
             }
             member.record = host.record;
+            member.endpoint.is_ejected.store(member.record.is_out(), Ordering::Relaxed);
         }
     }
 

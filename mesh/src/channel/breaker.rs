@@ -87,6 +87,11 @@ impl Breaker {
         }
     }
 
+    /// Whether it is not closed, whatever the next call may do.
+    pub(super) fn is_shut(&self) -> bool {
+        matches!(*self.lock(), State::Open { .. } | State::Probing { .. })
+    }
+
     /// What came of a call.
     pub(super) fn report(&self, was: Leave, verdict: Verdict, now_ms: u32) {
         if verdict == Verdict::Good && self.quiet.load(Ordering::Acquire) {

@@ -1,6 +1,6 @@
 //! One place where a service answers, as one channel knows it.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,6 +40,8 @@ pub(super) struct Endpoint {
     /// Counted since the last comparison of endpoints.
     pub(super) successes: AtomicU32,
     pub(super) failures: AtomicU32,
+    /// It fails more than the others.
+    pub(super) is_ejected: AtomicBool,
     connections: ArcSwap<Vec<Arc<Connection>>>,
     state: Mutex<State>,
     /// Where operators see it.
@@ -58,6 +60,7 @@ impl Endpoint {
             breaker: Breaker::default(),
             successes: AtomicU32::new(0),
             failures: AtomicU32::new(0),
+            is_ejected: AtomicBool::new(false),
             connections: ArcSwap::default(),
             state: Mutex::new(State::Connecting),
             listed,

@@ -46,7 +46,10 @@ impl Remote {
                     last = Some(outcome.answer);
                 }
                 () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {
-                    running.push(self.attempt(call, sent));
+                    if sent > 0 {
+                        call.underway.hedged();
+                    }
+                    running.push(self.attempt(call, sent, false));
                     sent += 1;
                     next = Some(Instant::now() + hedge.delay);
                 }

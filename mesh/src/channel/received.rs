@@ -1,8 +1,8 @@
 //! The answer of another process, watched to its end: that is when its endpoint has done its work.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context as Poller, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tonic::{Code, Status};
 
 use super::endpoint::Turn;
-use super::place::Place;
+use super::underway::Attempt;
 use super::wire;
 use crate::deadline::Alarm;
 use crate::failure::Refusal;
@@ -25,30 +25,38 @@ pub(super) struct Received {
     alarm: Alarm,
     deadline: Option<Instant>,
     turn: Turn,
-    /// With what no message may be longer than, in bytes.
-    messages: Option<(Messages, usize)>,
+    attempt: Attempt,
+    messages: Messages,
+    /// What no message may be longer than, in bytes.
+    longest: usize,
     service: &'static str,
-    place: Arc<Place>,
 }
 
 impl Received {
     pub(super) fn new(
         body: Incoming,
         turn: Turn,
-        place: Arc<Place>,
+        attempt: Attempt,
         service: &'static str,
         deadline: Option<Instant>,
         longest: Option<usize>,
     ) -> Self {
-        let messages = longest.map(|longest| (Messages::default(), longest));
-        let alarm = Alarm::new(deadline);
-        Self { body: Some(body), alarm, deadline, turn, messages, service, place }
+        Self {
+            body: Some(body),
+            alarm: Alarm::new(deadline),
+            deadline,
+            turn,
+            attempt,
+            messages: Messages::default(),
+            longest: longest.unwrap_or(usize::MAX),
+            service,
+        }
     }
 
     /// Ends the answer here, with a refusal as its trailers; dropping what is left of it tells its sender.
     fn fail(&mut self, refusal: Refusal) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let status = Status::from(refusal);
-        self.turn.end(status.code(), None);
+        self.end(status.code(), None);
         self.alarm = Alarm::new(None);
         self.body = None;
         let mut trailers = HeaderMap::new();
@@ -57,18 +65,23 @@ impl Received {
         Poll::Ready(Some(Ok(Frame::trailers(trailers))))
     }
 
+    fn end(&mut self, code: Code, pushback: Option<Duration>) {
+        self.turn.end(code, pushback);
+        self.attempt.received = self.messages.bytes();
+        self.attempt.end_call(code);
+    }
+
     fn pass(&mut self, frame: Frame<Bytes>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        if let (Some((messages, longest)), Some(data)) = (&mut self.messages, frame.data_ref()) {
-            let longest = *longest;
-            if messages.see(data) > longest {
-                return self.fail(Refusal::TooLarge(longest));
-            }
+        if let Some(data) = frame.data_ref()
+            && self.messages.see(data) > self.longest
+        {
+            return self.fail(Refusal::TooLarge(self.longest));
         }
         if let Some(trailers) = frame.trailers_ref() {
             let (code, pushback) = wire::outcome(trailers).unwrap_or((Code::Unknown, None));
-            self.turn.end(code, pushback.and_then(wire::Pushback::wait));
+            self.end(code, pushback.and_then(wire::Pushback::wait));
             if code == Code::Ok {
-                self.place.succeeded();
+                self.attempt.call_succeeded();
             }
         }
         Poll::Ready(Some(Ok(frame)))
@@ -95,12 +108,12 @@ impl Body for Received {
             Some(Ok(frame)) => self.pass(frame),
             Some(Err(error)) => {
                 let status = wire::status(error, self.service, self.deadline);
-                self.turn.end(status.code(), None);
+                self.end(status.code(), None);
                 Poll::Ready(Some(Err(status)))
             }
             None => {
                 // An answer without trailers has said in its headers what it is, or was cut off.
-                self.turn.end(Code::Unknown, None);
+                self.end(Code::Unknown, None);
                 Poll::Ready(None)
             }
         }

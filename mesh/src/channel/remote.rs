@@ -6,7 +6,7 @@ use http::uri::Authority;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use rustls::pki_types::ServerName;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 use tonic::body::Body;
 use tower::service_fn;
@@ -21,13 +21,18 @@ use super::outlier::Rules;
 use super::place::Places;
 use super::target::Target;
 use super::throttle::Throttle;
+use super::underway::Underway;
+use super::wire;
 use super::{Channel, Credentials, Outbound, address_to};
 use crate::access::IDEMPOTENCY_KEY;
 use crate::channelz::{Channel as Listed, Registry};
+use crate::counted::counted;
 use crate::deadline;
 use crate::failure::Refusal;
+use crate::metrics::{self, Metrics};
 use crate::policy::{Policies, Takes};
 use crate::tls::Identities;
+use crate::trace::{self, Recording};
 
 /// Where a service is, and how this process shows itself to it.
 pub(crate) struct Way {
@@ -54,6 +59,11 @@ pub(crate) struct Remote {
     pub(super) throttle: Throttle,
     places: Places,
     listed: Option<Arc<Listed>>,
+    metrics: Arc<Metrics>,
+    /// What calls are counted by.
+    counts: metrics::Channel,
+    /// The target as operators write it.
+    name: String,
 }
 
 /// The connections of one service of this process.
@@ -64,10 +74,19 @@ struct Line {
 }
 
 impl Remote {
-    pub(crate) fn new(way: Way, policies: Arc<Policies>, configs: Configs) -> Self {
+    pub(crate) fn new(
+        way: Way,
+        policies: Arc<Policies>,
+        configs: Configs,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let Way { service, target, credentials, identities, registry } = way;
-        let listed = registry.map(|registry| Arc::new(registry.channel(target.to_string())));
+        let name = target.to_string();
+        let listed = registry.map(|registry| Arc::new(registry.channel(name.clone())));
         Self {
+            counts: metrics.channel(&name, policies.count()),
+            metrics,
+            name,
             service,
             authority: target.authority(),
             lines: lines(service, &target, identities),
@@ -96,14 +115,42 @@ impl Remote {
                 authority: self.authority.clone(),
                 security: line.security.clone(),
                 listed: self.listed.clone(),
+                counts: self.metrics.subchannels(&self.name),
             };
-            Balancer::start(&self.target, dialling, Rules::default())
+            let balancer = Balancer::start(&self.target, dialling, Rules::default());
+            self.metrics.show(&self.name, balancer.fleet());
+            balancer
         };
         Some(line.balancer.get_or_init(start))
     }
 
-    async fn call(self: Arc<Self>, request: Request<Body>) -> Result<Response<Body>, Status> {
-        let call = self.prepare(request).await?;
+    async fn call(self: Arc<Self>, mut request: Request<Body>) -> Result<Response<Body>, Status> {
+        let since = Instant::now();
+        let outbound = request.extensions_mut().remove::<Outbound>();
+        let path = request.uri().path();
+        let span = match &outbound {
+            Some(outbound) => Recording::sent(path, &self.name, outbound.context.trace),
+            None => Recording::sent_for(path, &self.name, request.headers()),
+        };
+        let (at, is_edge) = (span.at(), outbound.is_none());
+        let answered = self.answer(request, outbound, span, since).await;
+        answered.map_err(|mut status| {
+            // Nobody has answered, so that nobody else can say which trace it is.
+            if let Some(id) = at.header().filter(|_| is_edge) {
+                status.metadata_mut().as_mut().entry(trace::HEADER).or_insert(id);
+            }
+            status
+        })
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Body>,
+        outbound: Option<Outbound>,
+        span: Recording,
+        since: Instant,
+    ) -> Result<Response<Body>, Status> {
+        let call = self.prepare(request, outbound, span, since).await?;
         let answered = async {
             match &call.config.more {
                 More::Hedge(hedge) if call.is_without_effect => self.hedged(&call, hedge).await,
@@ -111,17 +158,35 @@ impl Remote {
                 More::Retry(retry) => self.tried(&call, retry).await,
             }
         };
-        match call.deadline {
-            Some(deadline) => {
-                timeout_at(deadline, answered).await.map_err(|_| Refusal::DeadlineExceeded)?
+        let answered = async {
+            match call.deadline {
+                Some(deadline) => timeout_at(deadline, answered)
+                    .await
+                    .unwrap_or_else(|_| Err(Refusal::DeadlineExceeded.into())),
+                None => answered.await,
             }
-            None => answered.await,
+        };
+        let answered = call.underway.span.follow(answered).await;
+        match &answered {
+            // An answer without a code in its headers ends with its body.
+            Ok(response) => {
+                if let Some((code, _)) = wire::outcome(response.headers()) {
+                    call.underway.end(code);
+                }
+            }
+            Err(status) => call.underway.end(status.code()),
         }
+        answered
     }
 
-    async fn prepare(&self, mut request: Request<Body>) -> Result<Call, Status> {
+    async fn prepare(
+        &self,
+        mut request: Request<Body>,
+        outbound: Option<Outbound>,
+        span: Recording,
+        since: Instant,
+    ) -> Result<Call, Status> {
         let mut place = self.places.take().ok_or(Refusal::Crowded(self.service))?;
-        let outbound = request.extensions_mut().remove::<Outbound>();
         let method = self.policies.method(request.uri().path()).cloned();
         let config = self.configs.now().of(request.uri().path()).cloned().unwrap_or_default();
         let longest = method.as_ref().and_then(|method| method.deadline());
@@ -129,6 +194,18 @@ impl Remote {
         let serves = outbound.as_ref().and_then(|outbound| outbound.context.deadline);
         // The other process holds it too; this one holds it when the other cannot be reached.
         let deadline = deadline::of(request.headers(), longest, serves)?;
+        let path = match &method {
+            Some(method) => Arc::clone(&method.path),
+            None => request.uri().path().into(),
+        };
+        let is_stream = method.as_ref().is_none_or(|method| method.takes == Takes::Stream);
+        if is_stream {
+            let (body, stream) = linked(std::mem::take(request.body_mut()));
+            *request.body_mut() = body;
+            place = place.sending(stream);
+        }
+        let counts = self.counts.of(method.as_deref());
+        let underway = Arc::new(Underway::new(path, span, counts, since, deadline, place));
         let from = match &self.credentials {
             Some(credentials) => Some(credentials.write(outbound.as_ref(), &mut request)?),
             None => None,
@@ -137,15 +214,10 @@ impl Remote {
         address_to(&self.authority, is_plain, &mut request);
         let has_key = request.headers().contains_key(IDEMPOTENCY_KEY);
         let (head, body) = request.into_parts();
-        let sendable = match &method {
-            Some(method) if method.takes == Takes::One => {
-                Sendable::Again(body.collect().await?.to_bytes())
-            }
-            Some(_) | None => {
-                let (body, stream) = linked(body);
-                place = place.sending(stream);
-                Sendable::Once(Some(body))
-            }
+        let sendable = if is_stream {
+            Sendable::Once(Some(counted(body, Arc::clone(&underway.streamed))))
+        } else {
+            Sendable::Again(body.collect().await?.to_bytes())
         };
         if let Some(longest) = config.longest_request
             && sendable.is_longer_than(longest)
@@ -162,7 +234,7 @@ impl Remote {
             body: Mutex::new(sendable),
             deadline,
             config,
-            place: Arc::new(place),
+            underway,
             tried: Mutex::default(),
         })
     }

@@ -15,23 +15,25 @@ use super::wire::Pushback;
 impl Remote {
     /// Tries a call until it has an answer, or a failure that time does not heal.
     pub(super) async fn tried(&self, call: &Call, retry: &Retry) -> Result<Response<Body>, Status> {
-        let (mut tries, mut was_unprocessed) = (0, false);
+        let (mut tries, mut was_unprocessed, mut is_transparent) = (0, false, false);
         loop {
-            let outcome = self.attempt(call, tries).await;
+            let outcome = self.attempt(call, tries, is_transparent).await;
             let Some(code) = outcome.failed else {
                 self.throttle.succeeded(self.configs.now().throttling);
                 return outcome.answer;
             };
             // Once, and it counts as no try: the other side has not begun it.
             if outcome.is_unprocessed && !was_unprocessed && call.can_be_sent_again() {
-                was_unprocessed = true;
+                (was_unprocessed, is_transparent) = (true, true);
                 continue;
             }
+            is_transparent = false;
             tries += 1;
             let Some(wait) = self.wait(call, retry, code, &outcome, tries) else {
                 return outcome.answer;
             };
             tracing::debug!(tries, ?code, wait_ms = wait.as_millis(), "trying a call again");
+            call.underway.retried(wait);
             sleep(wait).await;
         }
     }

@@ -17,6 +17,7 @@ use super::address_to;
 use super::backoff::Backoff;
 use super::connection::{Address, Connection, DialError, Security};
 use super::endpoint::{Endpoint, MOST_CONNECTIONS, State};
+use crate::metrics::Subchannels;
 
 /// A connection that did not last as long as the longest wait is one more failure.
 const LASTING: std::time::Duration = std::time::Duration::from_secs(3);
@@ -26,6 +27,7 @@ pub(super) struct Subchannel {
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) authority: Authority,
     pub(super) security: Security,
+    pub(super) counts: Subchannels,
     /// Wakes whoever chooses among endpoints.
     pub(super) changed: Arc<Notify>,
     /// Wakes whoever knows where endpoints are: this one may have moved.
@@ -46,7 +48,10 @@ impl Subchannel {
                     self.hold(connection).await;
                     self.endpoint.set_connections(Vec::new());
                 }
-                Err(error) => self.fail(&error.to_string()),
+                Err(error) => {
+                    self.counts.not_connected();
+                    self.fail(&error.to_string());
+                }
             }
             if begun.elapsed() >= LASTING {
                 backoff.succeeded();
@@ -72,18 +77,24 @@ impl Subchannel {
     /// Returns when the last connection is closed.
     async fn hold(&self, first: Connection) {
         let mut connections = vec![Arc::new(first)];
+        let mut open = vec![self.counts.connected()];
         while let Some(lead) = connections.first().cloned() {
             self.endpoint.set_connections(connections.clone());
             tokio::select! {
                 () = lead.closed() => {}
                 () = self.follow(&lead) => {}
                 () = self.endpoint.is_full.notified(), if connections.len() < MOST_CONNECTIONS => {
-                    if let Ok(more) = self.dial().await {
-                        connections.push(Arc::new(more));
+                    match self.dial().await {
+                        Ok(more) => {
+                            connections.push(Arc::new(more));
+                            open.push(self.counts.connected());
+                        }
+                        Err(_) => self.counts.not_connected(),
                     }
                 }
             }
             connections.retain(|connection| !connection.is_closed());
+            open.truncate(connections.len());
         }
         match self.endpoint.state() {
             State::Ready | State::Resting => self.become_(State::Connecting),

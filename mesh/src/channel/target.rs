@@ -87,6 +87,7 @@ fn unix(rest: &str) -> Option<Target> {
 }
 
 impl std::fmt::Display for Target {
+    /// As gRPC's naming has it, whatever was written.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Dns { public: true, .. } => write!(f, "https://{}", self.authority()),
@@ -142,6 +143,14 @@ mod tests {
         assert_eq!(read("unix:/run/a.sock"), Target::Unix("/run/a.sock".into()));
         assert_eq!(read("unix:///run/a.sock"), Target::Unix("/run/a.sock".into()));
         assert_eq!(read("inproc:///orders"), Target::Inproc);
+    }
+
+    #[test]
+    fn a_target_reads_what_it_writes() {
+        for text in ["dns:///orders:7000", "dns:///[::1]:1", "static:10.0.0.7:1,[::1]:2", "unix:/a"]
+        {
+            assert_eq!(text.parse::<Target>().unwrap().to_string(), text);
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::deadline::Alarm;
 use crate::failure::Refusal;
 use crate::framing::Messages;
 use crate::metrics::CallTimer;
+use crate::trace::Recording;
 
 /// The whole of a body, when it is not longer than it may be.
 pub(crate) async fn whole(body: Body, longest: usize) -> Result<Bytes, Status> {
@@ -42,12 +43,12 @@ pub(crate) struct Watched {
     messages: Messages,
     /// The call that it answers, until that has ended.
     call: Option<CallTimer>,
-    span: tracing::Span,
+    span: Recording,
 }
 
 impl Watched {
     /// The answer of a call that is made here.
-    pub(crate) fn new(body: Body, call: CallTimer, span: tracing::Span) -> Self {
+    pub(crate) fn new(body: Body, call: CallTimer, span: Recording) -> Self {
         Self {
             body,
             alarm: Alarm::new(call.deadline()),
@@ -59,7 +60,7 @@ impl Watched {
 
     fn finish(&mut self, code: Code) {
         if let Some(call) = self.call.take() {
-            super::end(&call, &self.span, code);
+            super::end(&call, &self.span, code, self.messages.bytes());
         }
     }
 

@@ -4,10 +4,10 @@ pub(crate) mod body;
 mod cache;
 mod lease;
 mod outcome;
-mod single;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures_util::FutureExt;
 use http::{Request, Response};
@@ -16,7 +16,6 @@ use tonic::body::Body;
 use tonic::service::Routes;
 use tonic::{Code, Status};
 use tower::ServiceExt;
-use tracing::{Instrument, Span};
 
 use self::body::Watched;
 use self::cache::{Answers, Looked};
@@ -28,6 +27,7 @@ use crate::admission::{Admission, Place};
 use crate::changes::Changes;
 use crate::channel::Outbound;
 use crate::context::Context;
+use crate::counted::{counted, single};
 use crate::deadline;
 use crate::failure::Refusal;
 use crate::framing;
@@ -38,7 +38,7 @@ use crate::policy::{Method, Policies, Takes};
 use crate::replay::Replay;
 use crate::service_token;
 use crate::tls::PeerService;
-use crate::trace;
+use crate::trace::{self, Recording};
 
 /// The largest message that a service takes or gives, in bytes.
 pub(crate) const LONGEST_MESSAGE: usize = 4 << 20;
@@ -86,24 +86,22 @@ impl Stack {
     /// Answers a call. Failures are answers too.
     pub(crate) async fn answer(self, mut request: Request<Body>) -> Response<Body> {
         let Some(method) = self.parts.policies.method(request.uri().path()).cloned() else {
+            self.parts.metrics.unknown();
             let mut response =
                 Status::from(Refusal::Unknown(request.uri().path().to_owned())).into_http();
             complete(response.headers_mut());
             return response;
         };
         let outbound = request.extensions_mut().remove::<Outbound>();
-        // The span must have its parent before it is first entered, or it gets a trace of its own.
-        let span = trace::server_span(&method, outbound.as_ref(), request.headers());
+        let near = outbound.as_ref().map(|outbound| outbound.context.trace);
+        let span = Recording::recv(&method, near, request.headers());
         // The deadline is first: what follows, waiting for keys included, is within it.
         let serves = outbound.as_ref().and_then(|outbound| outbound.context.deadline);
         let deadline = deadline::of(request.headers(), method.deadline(), serves);
         let until = deadline.as_ref().copied().unwrap_or_default();
         let call = self.parts.metrics.start(&method, until);
-        let trace_id = trace::id_of(&span);
         let layered = match deadline {
-            Ok(until) => {
-                self.layered(&method, request, outbound, until).instrument(span.clone()).await
-            }
+            Ok(_) => span.follow(self.layered(&call, request, outbound, &span)).await,
             Err(refusal) => Err(refusal.into()),
         };
         let mut response = layered.unwrap_or_else(Status::into_http);
@@ -114,13 +112,13 @@ impl Stack {
         if let Some((code, text)) = &failure {
             log(&method, &span, *code, text, &causes(&response));
         }
-        if let Some(value) = trace_id.and_then(|id| id.parse().ok()) {
-            response.headers_mut().insert(trace::HEADER, value);
+        if let Some(id) = span.at().header() {
+            response.headers_mut().insert(trace::HEADER, id);
         }
         // A trailers-only answer ends here; any other when its body does.
         match code_of(response.headers()) {
             Some(code) => {
-                end(&call, &span, code);
+                end(&call, &span, code, 0);
                 response
             }
             None => response.map(|body| {
@@ -132,12 +130,12 @@ impl Stack {
 
     async fn layered(
         &self,
-        method: &Arc<Method>,
+        call: &CallTimer,
         request: Request<Body>,
         outbound: Option<Outbound>,
-        deadline: Option<Instant>,
+        span: &Recording,
     ) -> Result<Response<Body>, Status> {
-        let parts = &self.parts;
+        let (parts, method, deadline) = (&self.parts, call.method(), call.deadline());
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Err(Refusal::DeadlineExceeded.into());
         }
@@ -151,7 +149,7 @@ impl Stack {
             }
             None => None,
         };
-        let answered = self.admitted(method, request, outbound, deadline, place.as_ref()).await;
+        let answered = self.admitted(call, request, outbound, span, place.as_ref()).await;
         if let Some(place) = place {
             place.end(answered.as_ref().map_or_else(Status::code, |response| {
                 code_of(response.headers()).unwrap_or(Code::Ok)
@@ -162,13 +160,13 @@ impl Stack {
 
     async fn admitted(
         &self,
-        method: &Arc<Method>,
+        call: &CallTimer,
         request: Request<Body>,
         outbound: Option<Outbound>,
-        deadline: Option<Instant>,
+        span: &Recording,
         place: Option<&Place>,
     ) -> Result<Response<Body>, Status> {
-        let parts = &self.parts;
+        let (parts, method, deadline) = (&self.parts, call.method(), call.deadline());
         // Identity before access, and both before the rate limit, which counts by caller.
         let identified = if let Some(outbound) = outbound {
             near(&parts.identity, method, outbound.context)?
@@ -179,14 +177,18 @@ impl Stack {
         };
         access::check(method, &identified.caller)?;
         let from_mesh = identified.from_mesh;
-        let context = context(method, &request, identified, deadline)?;
+        let context = context(method, &request, identified, deadline, span)?;
         if !from_mesh {
             parts.limiter.take(method.rpc.rate(), &context)?;
         }
-        Span::current().record("caller", context.caller.actor());
+        span.caller(context.caller.actor());
+        let received = Arc::clone(call.received());
         // Services of the mesh call with generated clients, which send one.
-        let counted = method.takes == Takes::One && !from_mesh;
-        let request = if counted { request.map(single::single) } else { request };
+        let request = if method.takes == Takes::One && !from_mesh {
+            request.map(|body| single(body, received))
+        } else {
+            request.map(|body| counted(body, received))
+        };
 
         // The cache stands after access: what may not be asked is not answered from memory either.
         let kept = method.rpc.cache.as_ref().filter(|_| method.unary && method.without_effect);
@@ -194,7 +196,7 @@ impl Stack {
             let Some(rules) = kept else { return self.handle(method, request, context).await };
             match parts.answers.look(method, rules, &context.caller, request).await? {
                 Looked::Hit(response) => {
-                    parts.metrics.cache_hit(&method.path);
+                    parts.metrics.cache_hit(method);
                     if let Some(place) = place {
                         place.unmeasured();
                     }
@@ -262,12 +264,13 @@ async fn within<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> 
 }
 
 fn context(
-    method: &Arc<Method>,
+    method: &Method,
     request: &Request<Body>,
     identified: Identified,
     deadline: Option<Instant>,
+    span: &Recording,
 ) -> Result<Context, Refusal> {
-    let mut context = Context::new(identified.caller, Arc::clone(&method.path), Span::current());
+    let mut context = Context::new(identified.caller, Arc::clone(&method.path), span);
     context.deadline = deadline;
     context.credential = identified.credential;
     context.idempotency_key = access::idempotency_key(method, request.headers())?;
@@ -288,7 +291,7 @@ fn replay(response: &Response<Body>) -> Option<Response<Body>> {
 }
 
 /// Logs what went wrong on this side, once.
-pub(crate) fn log(method: &Method, span: &Span, code: Code, text: &str, causes: &str) {
+pub(crate) fn log(method: &Method, span: &Recording, code: Code, text: &str, causes: &str) {
     let ours = matches!(code, Code::Internal | Code::Unknown | Code::DataLoss | Code::Unavailable);
     let (path, code) = (&*method.path, status_name(code));
     span.in_scope(|| {
@@ -312,13 +315,10 @@ fn causes(response: &Response<Body>) -> String {
     causes.join(": ")
 }
 
-/// Counts and records the end of a call.
-pub(crate) fn end(call: &CallTimer, span: &Span, code: Code) {
-    let elapsed = call.finish(code);
-    span.record("grpc.status", status_name(code));
-    if code != Code::Ok {
-        span.record("otel.status_code", "ERROR");
-    }
+/// Counts and records the end of a call that so many bytes of messages answered.
+pub(crate) fn end(call: &CallTimer, span: &Recording, code: Code, sent: u64) {
+    let elapsed = call.finish(code, sent);
+    span.end(code, call.received().load(Ordering::Relaxed), sent);
     span.in_scope(|| {
         tracing::debug!(code = status_name(code), elapsed_us = elapsed.as_micros(), "answered");
     });

@@ -1,6 +1,8 @@
-//! The contract that the mesh is tested with, compiled as every other contract is.
+//! What the mesh is tested with: a contract of its own, compiled as every other is, and a collector of telemetry.
 //!
-//! Invariant: nothing here runs; the parrot that answers it is in the tests of the mesh.
+//! Invariant: nothing here knows the mesh; the parrot that answers the contract is in the mesh's tests.
+
+pub mod otlp;
 
 #[expect(
     missing_docs,

@@ -96,7 +96,8 @@ pub(crate) fn framed(errand: &impl Message) -> Vec<u8> {
 pub(crate) fn metric(mesh: &Mesh, line: &str) -> u64 {
     let page = mesh.metrics().page();
     let found = page.lines().find_map(|it| it.strip_prefix(line)?.strip_prefix(' '));
-    found.map_or(0, |number| number.parse().unwrap())
+    // Sums are written with a point.
+    found.map_or(0, |number| number.trim_end_matches(".0").parse().unwrap())
 }
 
 /// How many calls of an RPC ended with a status.

@@ -129,7 +129,7 @@ async fn wait(time: Duration) {
 /// Replicas, and a mesh that calls them.
 pub(crate) struct Fleet {
     pub(crate) replicas: Vec<Replica>,
-    mesh: Mesh,
+    pub(crate) mesh: Mesh,
     _time: AbortOnDropHandle<()>,
 }
 

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use mesh_testing::parrot::v1::{Deed, Errand};
+use prost::Message;
+use tonic::Code;
 
 use crate::asking::{ended, errand, framed, in_flight, metric, saying, send, with};
+use crate::fleet::{Fleet, Mood};
 use crate::shape::{Shape, eventually};
 
 const STARTED: &str = "grpc_server_call_started_total{grpc_method=\"parrot.v1.ParrotService/Act\"}";
@@ -77,11 +80,12 @@ async fn the_time_of_a_call_is_that_until_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_in_a_contract_makes_no_series() {
+async fn what_is_in_no_contract_is_counted_as_other_whatever_it_is_called() {
     for shape in Shape::ALL {
         let world = shape.start().await;
         let way = world.stranger().await;
         send(way.clone(), "/parrot.v1.ParrotService/Read", &[], framed(&saying(""))).await;
+        send(way.clone(), "/parrot.v1.ParrotService/Sing", &[], framed(&saying(""))).await;
         let series = || world.server.metrics().page().lines().count();
         let before = series();
 
@@ -93,5 +97,84 @@ async fn what_is_not_in_a_contract_makes_no_series() {
 
         assert_eq!(series(), before, "{shape:?}");
         assert!(!world.server.metrics().page().contains("Sing"), "{shape:?}");
+        let other = "grpc_server_call_started_total{grpc_method=\"other\"}";
+        assert_eq!(metric(&world.server, other), 41, "{shape:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn sizes_are_those_of_the_messages_alone_on_both_sides() {
+    let world = Shape::Far.start().await;
+    let mut sent = Errand { padding: 5000, ..saying("ahoy") };
+    sent.text = "a".repeat(2000);
+    let asked = u64::try_from(sent.encoded_len()).unwrap();
+
+    let answer = world.outside().act(sent).await.unwrap().into_inner();
+    let answered = u64::try_from(answer.encoded_len()).unwrap();
+
+    eventually(|| in_flight(&world.server) == 0).await;
+    let sum = |mesh, name: &str, labels: &str| {
+        metric(mesh, &format!("{name}_bytes_sum{{{labels}grpc_status=\"OK\"}}"))
+    };
+    let act = "grpc_method=\"parrot.v1.ParrotService/Act\",";
+    let of_server = |way| {
+        let name = format!("grpc_server_call_{way}_total_compressed_message_size");
+        sum(&world.server, &name, act)
+    };
+    let address = world.served.as_ref().unwrap().address;
+    let of_target = format!("{act}grpc_target=\"dns:///{address}\",");
+    let of_client = |way| {
+        let name = format!("grpc_client_attempt_{way}_total_compressed_message_size");
+        sum(&world.caller, &name, &of_target)
+    };
+    assert_eq!((of_server("rcvd"), of_server("sent")), (asked, answered));
+    assert_eq!((of_client("sent"), of_client("rcvd")), (asked, answered));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_and_its_tries_are_counted_apart() {
+    let fleet = Fleet::start(1).await;
+    fleet.replicas[0].be(Mood::Refusing(Code::Unavailable, None));
+
+    fleet.client().read(saying("")).await.unwrap_err();
+
+    let labels = format!(
+        "grpc_method=\"parrot.v1.ParrotService/Read\",grpc_target=\"static:{}\"",
+        fleet.replicas[0].address
+    );
+    let count = |name: &str, more: &str| {
+        metric(&fleet.mesh, &format!("grpc_client_{name}{{{labels}{more}}}"))
+    };
+    let failed = ",grpc_status=\"UNAVAILABLE\"";
+    assert_eq!(count("attempt_started_total", ""), 4);
+    assert_eq!(count("attempt_duration_seconds_count", failed), 4);
+    assert_eq!(count("call_duration_seconds_count", failed), 1);
+    assert_eq!(count("call_retries_sum", ""), 3);
+    assert_eq!(count("call_retry_delay_seconds_count", ""), 1);
+    assert_eq!(count("call_hedges_count", ""), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_and_what_is_known_of_their_endpoints_are_shown() {
+    let fleet = Fleet::start(1).await;
+    fleet.call(20).await;
+    let address = fleet.replicas[0].address;
+    let target = format!("grpc_target=\"static:{address}\"");
+    let counted = |name| metric(&fleet.mesh, &format!("grpc_subchannel_{name}{{{target}}}"));
+    let said = |name| {
+        let line = format!("mesh_endpoint_{name}{{{target},endpoint=\"{address}\"}}");
+        metric(&fleet.mesh, &line)
+    };
+    let well = (counted("open_connections"), said("ready"), said("shut"));
+
+    fleet.replicas[0].be(Mood::Refusing(Code::Unavailable, None));
+    fleet.call(20).await;
+    let refusing = (counted("open_connections"), said("ready"), said("shut"));
+    fleet.replicas[0].die();
+    eventually(|| counted("disconnections_total") == 1 && said("ready") == 0).await;
+
+    assert_eq!((well, refusing), ((1, 1, 0), (1, 1, 1)));
+    assert_eq!(counted("connection_attempts_succeeded_total"), 1);
+    assert_eq!((counted("open_connections"), said("ejected")), (0, 0));
+    eventually(|| counted("connection_attempts_failed_total") >= 1).await;
 }

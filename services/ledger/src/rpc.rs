@@ -63,7 +63,7 @@ impl LedgerService for Ledger {
         let transfers = request.into_inner().transfers;
         refuse_nul(&transfers)?;
 
-        let codes = self.writer.write(context.caller.project(), transfers, context.span).await?;
+        let codes = self.writer.write(context.caller.project(), transfers, context.trace).await?;
 
         let results = codes.into_iter().map(|code| TransferResult { code: code.into() }).collect();
         Ok(Response::new(CreateTransfersResponse { results }))

@@ -29,7 +29,7 @@ async fn expire(store: &Store, writer: &Writer, context: &Context) -> Result<(),
             return Ok(());
         }
         for project in projects {
-            writer.write(&project, Vec::new(), context.span.clone()).await?;
+            writer.write(&project, Vec::new(), context.trace).await?;
         }
     }
 }

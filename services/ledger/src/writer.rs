@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ::store::Store;
 use mesh::caller::DEFAULT_PROJECT;
-use mesh::{Caller, Context};
+use mesh::trace::Recording;
+use mesh::{Caller, Context, Trace};
 use tokio::sync::oneshot;
-use tracing::{Instrument, Span};
 use tradewind::ledger::v1::Transfer;
 use tradewind::ledger::v1::transfer_result::Code;
 
@@ -42,7 +42,7 @@ struct Call {
     project: String,
     transfers: Vec<Transfer>,
     answer: oneshot::Sender<Result<Vec<Code>, Error>>,
-    span: Span,
+    trace: Trace,
 }
 
 impl Writer {
@@ -55,10 +55,10 @@ impl Writer {
         &self,
         project: &str,
         transfers: Vec<Transfer>,
-        span: Span,
+        trace: Trace,
     ) -> Result<Vec<Code>, Error> {
         let (answer, answered) = oneshot::channel();
-        self.enqueue(Call { project: project.to_owned(), transfers, answer, span });
+        self.enqueue(Call { project: project.to_owned(), transfers, answer, trace });
         answered.await.unwrap_or(Err(Error::Interrupted))
     }
 
@@ -100,12 +100,13 @@ impl Writer {
 
 /// Writes calls in one transaction, and answers each.
 async fn flush(store: Store, calls: Vec<Call>) {
-    let transfers: usize = calls.iter().map(|call| call.transfers.len()).sum();
-    let span = tracing::info_span!("ledger.write", calls = calls.len(), transfers);
-    for call in &calls {
-        span.follows_from(&call.span);
+    // It is in the trace of the first call; those that share it are named.
+    let first = calls.first().map_or(Trace::NONE, |call| call.trace);
+    let span = Recording::continued("write", "transfers", first);
+    for call in calls.iter().skip(1) {
+        span.link(call.trace);
     }
-    let written = commit(&store, &calls, &span).instrument(span.clone()).await;
+    let written = span.follow(commit(&store, &calls, span.at())).await;
     match written {
         Ok(results) => {
             for (call, codes) in calls.into_iter().zip(results) {
@@ -126,10 +127,10 @@ async fn flush(store: Store, calls: Vec<Call>) {
 async fn commit(
     store: &Store,
     calls: &[Call],
-    span: &Span,
+    trace: Trace,
 ) -> Result<Vec<Vec<Code>>, ::store::Error> {
     let caller = Caller::service(crate::NAME, DEFAULT_PROJECT, None);
-    let context = Context::new(caller, "ledger.write", span.clone());
+    let context = Context::new(caller, "ledger.write", trace);
     // In the order of the projects, so that processes that write the same books cannot wait for each other.
     let mut books: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (at, call) in calls.iter().enumerate() {

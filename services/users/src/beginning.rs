@@ -111,5 +111,5 @@ impl Users {
 
 fn context(project: &str) -> Context {
     let caller = Caller::service(NAME, project, None);
-    Context::new(caller, "users.begin", tracing::Span::current())
+    Context::new(caller, "users.begin", mesh::Trace::current())
 }

@@ -122,5 +122,5 @@ pub(crate) fn longest_token(lifetimes: &Lifetimes) -> Duration {
 /// Keys are of no project.
 fn context() -> Context {
     let caller = Caller::service(NAME, DEFAULT_PROJECT, None);
-    Context::new(caller, "users.keys", tracing::Span::current())
+    Context::new(caller, "users.keys", mesh::Trace::current())
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use mesh::telemetry::{self, LogFormat};
-use mesh::{Caller, Code, Context, trace};
+use mesh::telemetry::{self, LogFormat, Otlp};
+use mesh::{Caller, Code, Context, Trace};
 use tokio::time::Instant;
 use tonic::Request;
 use tracing::Instrument;
@@ -165,7 +165,7 @@ async fn a_call_is_in_the_trace_of_its_caller() {
     let config = telemetry::Config {
         filter: "warn".into(),
         format: LogFormat::Human,
-        otlp: None,
+        otlp: Some(Otlp::all_to("http://127.0.0.1:1")),
         sample: 1.0,
         name: "test".into(),
     };
@@ -180,11 +180,15 @@ async fn a_call_is_in_the_trace_of_its_caller() {
     let task = Context::new(Caller::nobody("default"), "task", span.clone());
     script.client().of(&task).catalog().search_products(search()).await.unwrap();
 
-    let trace = trace::id_of(&span).unwrap();
+    let trace = Trace::from(&span).id().unwrap();
     for a_try in script.tries() {
         let parent = a_try.header("traceparent").unwrap();
         assert_eq!(parent.split('-').nth(1), Some(trace.as_str()));
-        assert_ne!(trace::traceparent(&span).unwrap(), parent, "the call is a span of its own");
+        assert_ne!(
+            Trace::from(&span).traceparent().unwrap(),
+            parent,
+            "the call is a span of its own"
+        );
     }
 }
 

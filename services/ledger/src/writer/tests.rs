@@ -47,7 +47,7 @@ async fn open(database: Database, clock: &Clock) -> Store {
 /// In each project, `w` may not owe, and has 100 of `cash`.
 async fn fund(store: &Store, writer: &Writer, projects: &[&str]) {
     for project in projects {
-        let context = Context::new(Caller::service("ledger", *project, None), "test", Span::none());
+        let context = Context::new(Caller::service("ledger", *project, None), "test", Trace::NONE);
         let account = |id: &str| Account {
             id: id.into(),
             currency_code: "EUR".into(),
@@ -59,7 +59,7 @@ async fn fund(store: &Store, writer: &Writer, projects: &[&str]) {
         sql::accounts::insert(&mut tx, &accounts.iter().collect::<Vec<_>>(), 0).await.unwrap();
         tx.commit().await.unwrap();
         let fund = vec![transfer("fund", "cash", "w", 100)];
-        writer.write(project, fund, Span::none()).await.unwrap();
+        writer.write(project, fund, Trace::NONE).await.unwrap();
     }
 }
 
@@ -90,7 +90,7 @@ async fn several_processes_never_overspend_together_nor_wait_for_each_other() {
         let writer = writers[call % 3].clone();
         let project = PROJECTS[call / 3 % 4];
         let spent = vec![transfer(&format!("t{call}"), "w", "sales", 10)];
-        calls.spawn(async move { writer.write(project, spent, Span::none()).await.unwrap() });
+        calls.spawn(async move { writer.write(project, spent, Trace::NONE).await.unwrap() });
     }
     let codes = calls.join_all().await.concat();
 
@@ -98,7 +98,7 @@ async fn several_processes_never_overspend_together_nor_wait_for_each_other() {
     let refused = codes.iter().filter(|code| **code == Code::ExceedsCredits).count();
     assert_eq!((made, refused), (40, 152));
     for project in PROJECTS {
-        let context = Context::new(Caller::service("ledger", project, None), "test", Span::none());
+        let context = Context::new(Caller::service("ledger", project, None), "test", Trace::NONE);
         let report = crate::verify::verify(&writers[1].store.read(&context)).await.unwrap();
         assert!(report.problems.is_empty(), "{project}: {:?}", report.problems);
         assert_eq!(report.totals[0].debits_posted, 200, "{project}");
@@ -116,10 +116,10 @@ async fn calls_of_one_commit_are_told_of_its_failure_and_the_next_are_written() 
 
     // Both are queued before the task that writes can run.
     let (failed, shared) = tokio::join!(
-        writer.write("north", bad, Span::none()),
-        writer.write("north", good.clone(), Span::none()),
+        writer.write("north", bad, Trace::NONE),
+        writer.write("north", good.clone(), Trace::NONE),
     );
-    let next = writer.write("north", good, Span::none()).await;
+    let next = writer.write("north", good, Trace::NONE).await;
 
     for error in [failed.unwrap_err(), shared.unwrap_err()] {
         assert!(matches!(&error, Error::Write(cause) if matches!(**cause, ::store::Error::Nul)));
