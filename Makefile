@@ -1,6 +1,6 @@
 # The front door: `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run trace test bench conformance format install
+.PHONY: help run trace test bench conformance faults format install
 
 # Every service in one process, its data in ./data, the sample shop in it.
 SERVE = cargo run -- serve --data ./data --demo-shop
@@ -29,6 +29,12 @@ BENCH = $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(S
 
 conformance: ## Run the published suites of gRPC and Connect and count what holds
 	@scripts/conformance.sh
+
+# ONLY=killed,shop tries some of them, and leaves the page as it is.
+faults: ## Kill, pause, cut off and restart processes under load, and write the table of docs/faults.md
+	@scripts/install.sh test
+	cargo test --quiet --workspace --no-run
+	target/debug/store-testing target/debug/faults run $(if $(ONLY),--only $(ONLY),--page docs/faults.md)
 
 format: ## Format the code and the contracts
 	@scripts/install.sh test

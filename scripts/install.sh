@@ -129,6 +129,8 @@ if [ "$1" = test ] || [ "$1" = bench ]; then
   need strace strace
 fi
 if [ "$1" = test ]; then
+  # Faults are put into networks of their own.
+  need ip iproute2
   need node nodejs
   need npm npm
   need chromium chromium

@@ -38,6 +38,9 @@ enum Command {
     /// Is a peer, in a process of its own; prints its address first.
     #[command(hide = true)]
     Peer(peer::Arguments),
+    /// Makes calls, so that what they allocate can be counted.
+    #[command(hide = true)]
+    Calls(peer::calls::Arguments),
     /// Measures calls within a process, in one of its own.
     #[command(hide = true)]
     Near(peer::near::Arguments),
@@ -48,6 +51,7 @@ async fn main() -> ExitCode {
     let ended = match Arguments::parse().command {
         Command::Run(arguments) => run::run(arguments).await,
         Command::Peer(arguments) => peer::serve(arguments).await,
+        Command::Calls(arguments) => peer::calls::run(arguments).await,
         Command::Near(arguments) => peer::near::run(arguments).await,
     };
     match ended {

@@ -4,10 +4,16 @@ use std::path::Path;
 use std::process::Command;
 
 /// Every row of the table, in its order.
-const ROWS: [&str; 22] = [
+const ROWS: [&str; 28] = [
     "near",
     "near-edge",
     "near-tracing",
+    "channel-1",
+    "channel-64",
+    "channel-256",
+    "channel-layers",
+    "channel-go",
+    "channel-allocations",
     "product-cached",
     "product-store",
     "product-tracing",

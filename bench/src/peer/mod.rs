@@ -1,6 +1,8 @@
 //! What stands beside Tradewind, each in a process of its own as Tradewind is.
 
+pub(crate) mod calls;
 mod echo;
+pub(crate) mod layers;
 pub(crate) mod near;
 mod shelf;
 
@@ -23,6 +25,11 @@ pub(crate) struct Arguments {
 enum Kind {
     /// A bare tonic server that answers what it is sent.
     Echo,
+    /// A service of the mesh behind every layer.
+    Layers {
+        /// The key that its callers hold too.
+        key: PathBuf,
+    },
     /// An axum server that answers products as JSON, from memory.
     Shelf {
         /// A JSON array of the products.
@@ -36,6 +43,7 @@ pub(crate) async fn serve(arguments: Arguments) -> Result<()> {
     crate::say(&listener.local_addr()?.to_string());
     match arguments.kind {
         Kind::Echo => echo::serve(listener).await,
+        Kind::Layers { key } => layers::serve(listener, &key).await,
         Kind::Shelf { products } => shelf::serve(listener, &products).await,
     }
 }

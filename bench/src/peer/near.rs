@@ -1,41 +1,24 @@
 //! Calls within one process: through every layer, and bare, of the same service.
 
 use std::collections::HashMap;
-use std::num::NonZeroU32;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use bytes::Bytes;
-use futures_util::Stream;
 use mesh::caller::DEFAULT_PROJECT;
-use mesh::identity::{Claims, TokenKind};
-use mesh::limits::Limits;
 use mesh::signing::SigningKey;
 use mesh::telemetry::{self, LogFormat, Otlp};
-use mesh::trust::{Snapshot, TrustSource};
-use mesh::{
-    Caller, CancellationToken, Channel, Clock, Context, Mesh, Outgoing, Principal, Request,
-    Response, Status, async_trait,
-};
-use tokio_util::task::TaskTracker;
+use mesh::{Caller, CancellationToken, Channel, Context, Mesh, Outgoing, Principal};
 use tonic::body::Body;
 use tonic::client::GrpcService;
+use tradewind::notifications::v1::ListMailsRequest;
 use tradewind::notifications::v1::notifications_service_client::NotificationsServiceClient;
-use tradewind::notifications::v1::notifications_service_server::{
-    NotificationsService, NotificationsServiceServer,
-};
-use tradewind::notifications::v1::{
-    ListMailsRequest, ListMailsResponse, Notification, WatchNotificationsRequest,
-};
+use tradewind::notifications::v1::notifications_service_server::NotificationsServiceServer;
 
+use super::layers::{self, Answers, CALLER, SERVICE};
 use crate::rpc::{BoxError, said, with_token};
 
-/// Whose contract is answered.
-const SERVICE: &str = "notifications";
-const CALLER: &str = "usr_bench";
-const KEY_ID: &str = "bench";
 /// Calls between looks at the time.
 const BATCH: u32 = 256;
 
@@ -92,7 +75,8 @@ where
     Ok(began.elapsed().as_secs_f64() * 1e6 / f64::from(calls))
 }
 
-async fn ask<T>(service: T) -> Result<()>
+/// One call of a generated client, over anything.
+pub(crate) async fn ask<T>(service: T) -> Result<()>
 where
     T: GrpcService<Body>,
     T::Error: Into<BoxError>,
@@ -113,45 +97,10 @@ struct Near {
 
 impl Near {
     fn start() -> Result<Self> {
-        let clock = Clock::system();
-        let most = NonZeroU32::MAX;
-        let mesh = Mesh::new(mesh::Config {
-            descriptors: vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS],
-            roles: tradewind::roles::roles(),
-            elsewhere: HashMap::new(),
-            calls: mesh::Configs::default(),
-            subscriptions: HashMap::new(),
-            service_key: None,
-            identities: None,
-            callers: mesh::Callers::default(),
-            limits: Limits {
-                reads_per_second: most,
-                writes_per_second: most,
-                credentials_per_minute: most,
-                ..Limits::default()
-            },
-            clock: clock.clone(),
-            process: "gateway",
-        })?;
+        let (mesh, stop) = (layers::mesh(HashMap::new(), None)?, CancellationToken::new());
         let key = SigningKey::from_der(&SigningKey::generate()?)?;
-        mesh.trust().ask(Arc::new(OneKey { public: key.public().to_owned() }));
-        let now = clock.now_micros() / 1_000_000;
-        let claims = Claims {
-            sub: CALLER.into(),
-            project: DEFAULT_PROJECT.into(),
-            kind: TokenKind::User,
-            roles: vec!["merchant".into()],
-            sid: "ses_bench".into(),
-            jti: "tok_bench".into(),
-            iat: now,
-            exp: now + 86_400,
-        };
-        let token = key.sign(Some(KEY_ID), &claims)?;
-        let stop = CancellationToken::new();
-        let answers = NotificationsServiceServer::new(Answers);
-        let service = mesh::Service::new(SERVICE).answer(answers);
-        mesh.run(vec![service], &stop, &TaskTracker::new())?;
-        Ok(Self { mesh, token, stop })
+        layers::run(&mesh, &key, &stop)?;
+        Ok(Self { mesh, token: layers::token(&key)?, stop })
     }
 
     /// Measures each way in turn, again and again.
@@ -181,41 +130,5 @@ impl Near {
         let caller = Caller::new(principal, DEFAULT_PROJECT, Arc::new(permissions));
         let context = Context::new(caller, "bench", tracing::Span::none());
         self.mesh.peer("bench", SERVICE).of(&context)
-    }
-}
-
-struct OneKey {
-    public: String,
-}
-
-#[async_trait]
-impl TrustSource for OneKey {
-    async fn fetch(&self) -> Result<Snapshot, Status> {
-        let keys = vec![(KEY_ID.to_owned(), self.public.clone())];
-        Ok(Snapshot { keys, ended_sessions: Vec::new() })
-    }
-}
-
-/// A service that has nothing to do.
-struct Answers;
-
-#[async_trait]
-impl NotificationsService for Answers {
-    async fn list_mails(
-        &self,
-        request: Request<ListMailsRequest>,
-    ) -> Result<Response<ListMailsResponse>, Status> {
-        let next_page_token = request.into_inner().page_token;
-        Ok(Response::new(ListMailsResponse { mails: Vec::new(), next_page_token }))
-    }
-
-    type WatchNotificationsStream =
-        Pin<Box<dyn Stream<Item = Result<Notification, Status>> + Send>>;
-
-    async fn watch_notifications(
-        &self,
-        _request: Request<WatchNotificationsRequest>,
-    ) -> Result<Response<Self::WatchNotificationsStream>, Status> {
-        Ok(Response::new(Box::pin(futures_util::stream::empty())))
     }
 }

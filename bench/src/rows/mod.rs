@@ -1,5 +1,6 @@
 //! What is measured, a file for each group of rows.
 
+mod channel;
 mod lists;
 mod near;
 mod order;
@@ -18,6 +19,8 @@ use crate::table::Row;
 pub(crate) enum Group {
     /// A call within the process.
     Near,
+    /// The mesh's own channel, beside other clients of gRPC.
+    Channel,
     /// A product over gRPC, from another process.
     Product,
     /// A product over REST.
@@ -31,12 +34,20 @@ pub(crate) enum Group {
 }
 
 impl Group {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Near, Self::Product, Self::Rest, Self::Order, Self::Lists, Self::Start];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Near,
+        Self::Channel,
+        Self::Product,
+        Self::Rest,
+        Self::Order,
+        Self::Lists,
+        Self::Start,
+    ];
 
     pub(crate) async fn measure(self, bench: &Bench) -> Result<Vec<Row>> {
         match self {
             Self::Near => near::measure(bench).await,
+            Self::Channel => channel::measure(bench).await,
             Self::Product => product::measure(bench).await,
             Self::Rest => rest::measure(bench).await,
             Self::Order => order::measure(bench).await,

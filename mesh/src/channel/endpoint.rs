@@ -106,13 +106,14 @@ impl Endpoint {
     /// Begins a call here, unless the endpoint is to be left alone.
     pub(super) fn begin(self: &Arc<Self>, is_only_one: bool) -> Option<Turn> {
         let connection = self.connection()?;
-        let leave = match self.breaker.ask(since(self.begun)) {
+        let now_ms = since(self.begun);
+        let leave = match self.breaker.ask(now_ms) {
             // Whoever is left alone needs another one to take its calls.
             Leave::Refused if is_only_one => Leave::Granted,
             Leave::Refused => return None,
             leave => leave,
         };
-        self.load.begin();
+        self.load.begin(now_ms);
         connection.begin();
         if let Some(listed) = &self.listed {
             listed.calls().start();
@@ -165,6 +166,7 @@ impl Turn {
     /// The first of an answer that may be long has come.
     pub(super) fn has_begun_to_answer(&mut self) {
         self.answered = Some(self.begun.elapsed());
+        self.endpoint.load.answered(since(self.endpoint.begun));
     }
 
     /// The call has come to this; a server that is overloaded may say for how long it wants no more.
@@ -193,6 +195,12 @@ impl Turn {
                 load.heard(pushback.unwrap_or(PENALTY).clamp(PENALTY, LONGEST_PENALTY), now_ms);
             }
             Verdict::Unknown => {}
+        }
+        match (self.answered, verdict) {
+            // That was told as the answer began.
+            (Some(_), _) => {}
+            (None, Verdict::Good | Verdict::Bad) => load.answered(now_ms),
+            (None, Verdict::Unknown) => load.given_up(),
         }
         breaker.report(self.leave, verdict, now_ms);
         load.end();

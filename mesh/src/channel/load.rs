@@ -2,9 +2,11 @@
 //!
 //! The time is a moving average that follows a rise at once and a fall slowly (peak EWMA), and fades
 //! while nothing is heard, so that an endpoint that was slow is tried again. A failure counts as a very
-//! slow answer: whoever fails fast would otherwise seem the fastest of all.
+//! slow answer: whoever fails fast would otherwise seem the fastest of all. An endpoint that says nothing at
+//! all while calls wait there is taken to need that long: whoever hangs is known by it before the first
+//! deadline has passed.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Within which time what was heard loses two thirds of its weight.
@@ -22,13 +24,22 @@ pub(super) struct Load {
     /// Seconds as an `f32` in the upper half; when they were written, in milliseconds, in the lower.
     estimate: AtomicU64,
     pending: AtomicUsize,
+    /// Calls of which no answer has begun.
+    waiting: AtomicUsize,
+    /// Since when calls wait with nothing heard, in milliseconds.
+    silent_since: AtomicU32,
 }
 
 impl Load {
     /// The load of an endpoint that answers about as fast as others do, where that is known.
     pub(super) fn new(like_others: Option<Duration>, now_ms: u32) -> Self {
         let seconds = like_others.unwrap_or(UNKNOWN).as_secs_f32();
-        Self { estimate: AtomicU64::new(packed(seconds, now_ms)), pending: AtomicUsize::new(0) }
+        Self {
+            estimate: AtomicU64::new(packed(seconds, now_ms)),
+            pending: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+            silent_since: AtomicU32::new(now_ms),
+        }
     }
 
     /// Sets what is known aside for what is known of others: the endpoint has begun anew.
@@ -38,8 +49,22 @@ impl Load {
     }
 
     /// A call goes out.
-    pub(super) fn begin(&self) {
+    pub(super) fn begin(&self, now_ms: u32) {
         self.pending.fetch_add(1, Ordering::Relaxed);
+        if self.waiting.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.silent_since.store(now_ms, Ordering::Relaxed);
+        }
+    }
+
+    /// An answer has begun, whatever it is.
+    pub(super) fn answered(&self, now_ms: u32) {
+        self.silent_since.store(now_ms, Ordering::Relaxed);
+        self.given_up();
+    }
+
+    /// A call is not waited for any more, and nothing was heard.
+    pub(super) fn given_up(&self) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// A call has ended, for better or worse.
@@ -63,7 +88,15 @@ impl Load {
     /// What one more call would cost here; only comparisons mean something.
     pub(super) fn cost(&self, now_ms: u32) -> f32 {
         let pending = u16::try_from(self.pending.load(Ordering::Relaxed)).unwrap_or(u16::MAX);
-        self.estimate(now_ms).as_secs_f32() * (f32::from(pending) + 1.0)
+        self.estimate(now_ms).max(self.silence(now_ms)).as_secs_f32() * (f32::from(pending) + 1.0)
+    }
+
+    /// For how long nothing has been heard while calls wait.
+    fn silence(&self, now_ms: u32) -> Duration {
+        if self.waiting.load(Ordering::Relaxed) == 0 {
+            return Duration::ZERO;
+        }
+        passed(self.silent_since.load(Ordering::Relaxed), now_ms)
     }
 
     /// How long an answer takes.
@@ -75,10 +108,13 @@ impl Load {
 
 /// What is left of something heard then.
 fn faded(then_ms: u32, now_ms: u32) -> f32 {
+    (-passed(then_ms, now_ms).as_secs_f32() / DECAY).exp()
+}
+
+fn passed(then_ms: u32, now_ms: u32) -> Duration {
     // Another thread may have read a later time and written first; a month is a later time too.
     let passed = now_ms.wrapping_sub(then_ms);
-    let passed = if passed > u32::MAX / 2 { 0 } else { passed };
-    (-Duration::from_millis(passed.into()).as_secs_f32() / DECAY).exp()
+    Duration::from_millis(if passed > u32::MAX / 2 { 0 } else { passed.into() })
 }
 
 fn packed(seconds: f32, at_ms: u32) -> u64 {
@@ -134,13 +170,27 @@ mod tests {
     fn each_call_that_waits_makes_the_next_dearer() {
         let load = Load::new(Some(MS(10)), 0);
 
-        load.begin();
-        load.begin();
+        load.begin(0);
+        load.begin(0);
         let busy = load.cost(0);
         load.end();
         load.end();
 
         assert!((busy / load.cost(0) - 3.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn whoever_hangs_is_dear_before_anything_is_heard() {
+        let (well, hung) = (Load::new(Some(MS(1)), 0), Load::new(Some(MS(1)), 0));
+
+        well.begin(0);
+        hung.begin(0);
+        well.answered(60);
+        let dear = hung.cost(60) / well.cost(60);
+        hung.given_up();
+
+        assert!(dear > 50.0, "{dear}");
+        assert!(hung.cost(60) < 0.003, "nothing waits there");
     }
 
     proptest! {
