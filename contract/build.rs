@@ -5,7 +5,13 @@ use contract_build::Contracts;
 fn main() -> anyhow::Result<()> {
     Contracts {
         root: "../proto".into(),
-        packages: vec!["google.api", "grpc.health", "tradewind.mesh", "tradewind.money"],
+        packages: vec![
+            "google.api",
+            "grpc.channelz",
+            "grpc.health",
+            "tradewind.mesh",
+            "tradewind.money",
+        ],
         elsewhere: vec![],
         contract: "crate",
     }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
 use mesh::CancellationToken;
-use mesh::serve::Drain;
+use mesh::serve::{Config, Drain};
 use tokio::net::TcpListener;
 use tonic::body::Body;
 
@@ -41,7 +41,8 @@ impl Sink {
             }
         });
         let stop = CancellationToken::new();
-        tokio::spawn(mesh::serve::http(listener, service, Drain::default(), stop.clone()));
+        let config = Config::mesh().ending(Drain::at_once());
+        tokio::spawn(mesh::serve::http(listener, service, config, stop.clone()));
         Ok(Self { address, exports, stop })
     }
 

@@ -8,6 +8,7 @@ mod config;
 mod connection;
 mod endpoint;
 mod hedge;
+mod linked;
 mod load;
 mod outlier;
 mod picker;
@@ -37,14 +38,13 @@ use tower::util::BoxCloneSyncService;
 use tower::{Service, service_fn};
 
 pub use self::config::{ConfigFileError, Configs, MalformedConfig, ServiceConfig};
-pub(crate) use self::remote::Remote;
+pub(crate) use self::remote::{Remote, Way};
 pub use self::target::{MalformedTarget, Target};
 
 use crate::caller::Principal;
 use crate::clock::Clock;
 use crate::context::{Context, HasContext};
 use crate::failure::Refusal;
-use crate::metrics::Metrics;
 use crate::policy::Policies;
 use crate::server::Stack;
 use crate::service_token::{self, ServiceKey};
@@ -140,14 +140,15 @@ pub(crate) struct Credentials {
 /// A channel to wherever a target says that services are, for a program that belongs to no mesh.
 #[must_use]
 pub fn dial(target: Target, policies: Arc<Policies>, configs: Configs) -> Channel {
-    let metrics = Arc::<Metrics>::default();
-    Remote::new("the mesh", target, policies, None, configs, metrics).channel()
+    let way =
+        Way { service: "the mesh", target, credentials: None, identities: None, registry: None };
+    Remote::new(way, policies, configs, Arc::default()).channel()
 }
 
 /// Makes a request one to an endpoint: HTTP/2 wants to know who it is for.
-fn address_to(authority: &Authority, request: &mut Request<Body>) {
+fn address_to(authority: &Authority, is_plain: bool, request: &mut Request<Body>) {
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
-    parts.scheme = Some(Scheme::HTTP);
+    parts.scheme = Some(if is_plain { Scheme::HTTP } else { Scheme::HTTPS });
     parts.authority = Some(authority.clone());
     parts.path_and_query.get_or_insert_with(|| PathAndQuery::from_static("/"));
     // A path, an authority and a scheme are a URI.
@@ -156,12 +157,13 @@ fn address_to(authority: &Authority, request: &mut Request<Body>) {
 }
 
 impl Credentials {
-    /// Writes what a near call has as values into the headers of a far one.
+    /// Writes what a near call has as values into the headers of a far one. Answers the service that vouches
+    /// for them.
     fn write(
         &self,
         outbound: Option<&Outbound>,
         request: &mut Request<Body>,
-    ) -> Result<(), Status> {
+    ) -> Result<Arc<str>, Status> {
         let target = service_token::audience(request.uri().path()).to_owned();
         let address =
             request.extensions().get::<std::net::SocketAddr>().map(|at| at.ip().to_string());
@@ -194,7 +196,7 @@ impl Credentials {
             let token = key.token(&service, &target, now).ok_or(Refusal::NoKeys)?;
             put(headers, service_token::HEADER, &token);
         }
-        Ok(())
+        Ok(service)
     }
 }
 

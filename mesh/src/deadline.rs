@@ -34,6 +34,12 @@ pub fn of(
     Ok(own.into_iter().chain(serves).min())
 }
 
+/// Whether a deadline has passed as others see it: whoever was told of it was told of an earlier one, and may
+/// give up before this side does.
+pub(crate) fn is_over(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|deadline| deadline <= Instant::now() + 5 * WAY_HOME)
+}
+
 /// What is left of a deadline, as it is passed on.
 pub fn remaining(deadline: Instant) -> Result<String, Refusal> {
     let left = deadline.saturating_duration_since(Instant::now());

@@ -12,6 +12,9 @@ pub use contract::codec::DOMAIN;
 /// The longest message and metadata that go out; longer headers hang some clients (16 KiB is common).
 const LONGEST_MESSAGE: usize = 2048;
 
+/// Tells a client after how many milliseconds to retry (gRFC A6).
+pub const PUSHBACK: &str = "grpc-retry-pushback-ms";
+
 /// An error of a service: `Display` is the public sentence, `source` the private cause.
 pub trait Failure: std::error::Error + Send + Sync + 'static {
     /// Who speaks, such as `orders.tradewind`.
@@ -102,6 +105,9 @@ pub enum Refusal {
     /// Too many calls.
     #[error("too many calls; try again in {0:?}")]
     RateLimited(Duration),
+    /// More calls than the process can answer in time.
+    #[error("too many calls are being answered; try again in {0:?}")]
+    Overloaded(Duration),
     /// A key is needed.
     #[error("this call needs an idempotency-key in its metadata, 1 to 255 characters")]
     IdempotencyKeyRequired,
@@ -132,6 +138,14 @@ pub enum Refusal {
     /// The other process wants a better connection.
     #[error("{0} wants a connection of better security")]
     PeerInsecure(&'static str),
+    /// A service that calls another without having declared it.
+    #[error("{caller} is not among the services that may call {callee}")]
+    UndeclaredCaller {
+        /// Who calls.
+        caller: String,
+        /// Whom.
+        callee: String,
+    },
     /// A service whose address is not known here.
     #[error("it is not known where the service `{0}` is; name its address")]
     Unplaced(String),
@@ -169,6 +183,7 @@ impl Failure for Refusal {
             Self::PermissionDenied(_) => (Code::PermissionDenied, "PERMISSION_DENIED"),
             Self::Internal => (Code::PermissionDenied, "SERVICES_ONLY"),
             Self::RateLimited(_) => (Code::ResourceExhausted, "RATE_LIMITED"),
+            Self::Overloaded(_) => (Code::ResourceExhausted, "OVERLOADED"),
             Self::IdempotencyKeyRequired => (Code::InvalidArgument, "IDEMPOTENCY_KEY_REQUIRED"),
             Self::MalformedIdempotencyKey => (Code::InvalidArgument, "MALFORMED_IDEMPOTENCY_KEY"),
             Self::TransactionOpen => (Code::Internal, "TRANSACTION_OPEN"),
@@ -179,6 +194,7 @@ impl Failure for Refusal {
             Self::PeerCancelled(_) => (Code::Cancelled, "STREAM_CANCELLED"),
             Self::PeerOverrun(_) => (Code::ResourceExhausted, "ENHANCE_YOUR_CALM"),
             Self::PeerInsecure(_) => (Code::PermissionDenied, "INADEQUATE_SECURITY"),
+            Self::UndeclaredCaller { .. } => (Code::PermissionDenied, "UNDECLARED_CALLER"),
             Self::Unplaced(_) => (Code::Unavailable, "UNKNOWN_ADDRESS"),
             Self::NoConsumer(_) => (Code::Unavailable, "NO_CONSUMER"),
             Self::UnknownService(_) => (Code::NotFound, "UNKNOWN_SERVICE"),
@@ -199,7 +215,9 @@ impl Failure for Refusal {
             Self::UnknownService(_) => {
                 Detail { fields: vec![("service".into(), self.to_string())], ..Detail::default() }
             }
-            Self::RateLimited(after) => Detail { retry_after: Some(*after), ..Detail::default() },
+            Self::RateLimited(after) | Self::Overloaded(after) => {
+                Detail { retry_after: Some(*after), ..Detail::default() }
+            }
             _ => Detail::default(),
         }
     }
@@ -207,6 +225,15 @@ impl Failure for Refusal {
 
 impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Self {
-        status(refusal)
+        // Clients that retry by themselves (gRFC A6) read this and no details.
+        let pushback = match &refusal {
+            Refusal::Overloaded(after) => u64::try_from(after.as_millis()).ok(),
+            _ => None,
+        };
+        let mut status = status(refusal);
+        if let Some(after) = pushback {
+            status.metadata_mut().insert(PUSHBACK, after.into());
+        }
+        status
     }
 }

@@ -9,63 +9,102 @@ use contract::grpc::health::v1::health_server::Health;
 use contract::grpc::health::v1::{
     HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse,
 };
-use futures_util::{FutureExt, Stream, StreamExt};
+use futures_util::{Stream, StreamExt, stream};
 use tokio::sync::watch;
-use tokio_stream::wrappers::WatchStream;
-use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Response, Status};
 
-use crate::failure::{DOMAIN, Detail, Refusal, refuse};
+use crate::failure::{DOMAIN, Detail, refuse};
 
-type Statuses = BTreeMap<String, ServingStatus>;
+/// The most services that List tells of (gRFC A90).
+const MOST_LISTED: usize = 100;
+
+#[derive(Debug, Default)]
+struct Statuses {
+    by_name: BTreeMap<String, ServingStatus>,
+    /// What has stopped does not begin again.
+    stopped: bool,
+}
 
 /// What this process says of its services. Clones say the same.
 #[derive(Debug, Clone)]
 pub struct HealthState {
     statuses: watch::Sender<Statuses>,
-    /// Whoever watches would keep a connection open for ever.
-    ended: CancellationToken,
 }
 
 impl Default for HealthState {
     fn default() -> Self {
-        let statuses = BTreeMap::from([(String::new(), ServingStatus::NotServing)]);
-        Self { statuses: watch::Sender::new(statuses), ended: CancellationToken::new() }
+        let by_name = BTreeMap::from([(String::new(), ServingStatus::NotServing)]);
+        Self { statuses: watch::Sender::new(Statuses { by_name, stopped: false }) }
     }
 }
 
 impl HealthState {
     /// Says that these services, and the process, take calls.
     pub fn serve<'a>(&self, services: impl IntoIterator<Item = &'a str>) {
-        let services: Vec<_> = services.into_iter().chain([""]).map(str::to_owned).collect();
-        self.statuses.send_modify(|statuses| {
-            statuses.extend(services.into_iter().map(|name| (name, ServingStatus::Serving)));
-        });
+        self.say(services.into_iter().chain([""]), ServingStatus::Serving);
     }
 
-    /// Says that nothing takes calls any longer: the first step of a graceful end.
+    /// Says how something is that services here depend on. The process takes calls all the same: what it can
+    /// answer without, it answers, and one that is down must not take others with it.
+    pub fn dependency(&self, name: &str, works: bool) {
+        let status = if works { ServingStatus::Serving } else { ServingStatus::NotServing };
+        self.say([name], status);
+    }
+
+    /// Says that nothing takes calls any longer, for good: the first step of a graceful end.
     pub fn stop(&self) {
         self.statuses.send_modify(|statuses| {
-            for status in statuses.values_mut() {
+            statuses.stopped = true;
+            for status in statuses.by_name.values_mut() {
                 *status = ServingStatus::NotServing;
             }
         });
     }
 
-    /// Says nothing more to those who watch: connections are about to be closed.
-    pub(crate) fn end(&self) {
-        self.ended.cancel();
+    fn say<'a>(&self, names: impl IntoIterator<Item = &'a str>, status: ServingStatus) {
+        self.statuses.send_if_modified(|statuses| {
+            let mut news = false;
+            let status = if statuses.stopped { ServingStatus::NotServing } else { status };
+            for name in names {
+                news |= statuses.by_name.insert(name.to_owned(), status) != Some(status);
+            }
+            news
+        });
     }
 
     /// Whether the process takes calls.
     #[must_use]
     pub fn is_serving(&self) -> bool {
-        self.statuses.borrow().get("") == Some(&ServingStatus::Serving)
+        self.statuses.borrow().by_name.get("") == Some(&ServingStatus::Serving)
     }
 }
 
 fn response(status: ServingStatus) -> HealthCheckResponse {
     HealthCheckResponse { status: status.into() }
+}
+
+/// What a service is, as soon as that is not what was told. After the end has been told there is no more: a
+/// watch must not keep the connection of a process that stops.
+async fn news(
+    statuses: &mut watch::Receiver<Statuses>,
+    service: &str,
+    told: Option<ServingStatus>,
+) -> Option<ServingStatus> {
+    loop {
+        let stopped = {
+            let now = statuses.borrow_and_update();
+            let status = now.by_name.get(service).copied();
+            let status = status.unwrap_or(ServingStatus::ServiceUnknown);
+            if told != Some(status) {
+                return Some(status);
+            }
+            now.stopped
+        };
+        if stopped {
+            return None;
+        }
+        statuses.changed().await.ok()?;
+    }
 }
 
 #[async_trait]
@@ -75,7 +114,7 @@ impl Health for HealthState {
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<HealthCheckResponse>, Status> {
         let service = request.into_inner().service;
-        let status = self.statuses.borrow().get(&service).copied();
+        let status = self.statuses.borrow().by_name.get(&service).copied();
         status.map(|status| Response::new(response(status))).ok_or_else(|| {
             let message = format!("there is no service `{service}` here");
             refuse(Code::NotFound, DOMAIN, "UNKNOWN_SERVICE", &message, Detail::default())
@@ -87,8 +126,16 @@ impl Health for HealthState {
         _: Request<HealthListRequest>,
     ) -> Result<Response<HealthListResponse>, Status> {
         let statuses = self.statuses.borrow();
-        let statuses = statuses.iter().take(100);
-        let statuses = statuses.map(|(name, status)| (name.clone(), response(*status))).collect();
+        if statuses.by_name.len() > MOST_LISTED {
+            let told = format!("there are more than {MOST_LISTED} services here; ask for each");
+            let (code, reason) = (Code::ResourceExhausted, "TOO_MANY_SERVICES");
+            return Err(refuse(code, DOMAIN, reason, &told, Detail::default()));
+        }
+        let statuses = statuses
+            .by_name
+            .iter()
+            .map(|(name, status)| (name.clone(), response(*status)))
+            .collect();
         Ok(Response::new(HealthListResponse { statuses }))
     }
 
@@ -99,15 +146,14 @@ impl Health for HealthState {
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         let service = request.into_inner().service;
-        let mut told = None;
-        let changes = WatchStream::new(self.statuses.subscribe()).filter_map(move |statuses| {
-            let status = statuses.get(&service).copied().unwrap_or(ServingStatus::ServiceUnknown);
-            let news = (told != Some(status)).then(|| Ok(response(status)));
-            told = Some(status);
-            std::future::ready(news)
+        let watched = (self.statuses.subscribe(), None);
+        let changes = stream::unfold(watched, move |(mut statuses, told)| {
+            let service = service.clone();
+            async move {
+                let news = news(&mut statuses, &service, told).await?;
+                Some((Ok(response(news)), (statuses, Some(news))))
+            }
         });
-        let ended = self.ended.clone().cancelled_owned();
-        let last = std::future::ready(Err(Refusal::Draining.into()));
-        Ok(Response::new(changes.take_until(ended).chain(last.into_stream()).boxed()))
+        Ok(Response::new(changes.boxed()))
     }
 }

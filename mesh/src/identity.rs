@@ -1,6 +1,6 @@
 //! Who calls, read from what a call carries; nothing is believed for where it came from.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +10,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::caller::{Caller, DEFAULT_PROJECT, Principal};
+use crate::callers::{Callers, Guard};
 use crate::clock::Clock;
 use crate::failure::Refusal;
 use crate::service_token::{self, ServiceKey};
 use crate::signing;
+use crate::tls::PeerService;
 use crate::trust::Trust;
 
 /// Names the project of a caller without a credential: `tw_pub_` and the project's id. Not a secret.
@@ -70,6 +72,7 @@ pub(crate) struct Identity {
     roles: Roles,
     clock: Clock,
     service_key: Option<Arc<ServiceKey>>,
+    guard: Guard,
     checked: Cache<[u8; 32], Checked>,
 }
 
@@ -98,21 +101,31 @@ impl Identity {
         roles: Roles,
         clock: Clock,
         service_key: Option<Arc<ServiceKey>>,
+        callers: Callers,
     ) -> Self {
         let checked = Cache::builder()
             .max_capacity(REMEMBERED)
             .time_to_live(Duration::from_secs(900))
             .build();
-        Self { trust, roles, clock, service_key, checked }
+        let guard = Guard::new(callers);
+        Self { trust, roles, clock, service_key, guard, checked }
     }
 
     /// Tells who calls from the headers of a request that came over the network.
     pub(crate) async fn identify(
         &self,
         headers: &HeaderMap,
+        peer: Option<&PeerService>,
         method: &str,
     ) -> Result<Identified, Refusal> {
-        let vouching = self.vouching(headers, method)?;
+        let vouching = match peer {
+            // Its certificate says who it is.
+            Some(PeerService(name)) => Some(name.to_string()),
+            None => self.vouching(headers, method)?,
+        };
+        if let Some(name) = &vouching {
+            self.guard.check(name, service_token::audience(method))?;
+        }
         let of_mesh = |name| vouching.as_ref().and_then(|_| text_of(headers, name));
         let made_by_service = of_mesh(service_token::PROJECT);
         let identified = |caller, credential| Identified {
@@ -137,6 +150,19 @@ impl Identity {
         }
         let caller = Caller::nobody(made_by_service.unwrap_or_else(|| project(headers)));
         Ok(identified(caller, None))
+    }
+
+    /// Names the contracts that are answered here, each with its service.
+    pub(crate) fn answers(&self, nouns: HashMap<&'static str, &'static str>) {
+        self.guard.answers(nouns);
+    }
+
+    /// Whether whoever calls from this very process may.
+    pub(crate) fn check_near(&self, caller: &Caller, contract: &str) -> Result<(), Refusal> {
+        match caller.principal() {
+            Principal::Service { name, .. } => self.guard.check(name, contract),
+            Principal::Nobody | Principal::Guest { .. } | Principal::User { .. } => Ok(()),
+        }
     }
 
     /// The service that vouches for the mesh's own headers of a call.

@@ -7,11 +7,14 @@
 
 mod access;
 pub mod admin;
+pub mod admission;
 mod audit;
 pub mod bus;
 pub mod caller;
+mod callers;
 pub mod changes;
 pub mod channel;
+pub mod channelz;
 pub mod clock;
 pub mod context;
 mod counted;
@@ -34,6 +37,7 @@ pub mod service;
 pub mod service_token;
 pub mod signing;
 pub mod telemetry;
+pub mod tls;
 pub mod trace;
 pub mod trust;
 
@@ -41,6 +45,7 @@ pub use access::IDEMPOTENCY_KEY;
 pub use audit::Auditor;
 pub use bus::{Bus, Consumer};
 pub use caller::{Caller, Principal};
+pub use callers::Callers;
 pub use changes::Changes;
 pub use channel::{Channel, Configs, Outgoing, Peer, ServiceConfig, Target};
 pub use clock::Clock;

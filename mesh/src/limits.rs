@@ -1,4 +1,4 @@
-//! Rate limits: a budget of calls for each caller, by the class that the contract names (GCRA).
+//! Limits of calls: a budget of calls for each caller, by the class that the contract names (GCRA).
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -11,10 +11,11 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
 
+use crate::admission;
 use crate::context::Context;
 use crate::failure::Refusal;
 
-/// The budgets of one caller: a user or guest, or an address when nobody has signed in.
+/// The budgets of one caller (a user or guest, or an address when nobody has signed in), and of all together.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Calls without side effects, a second.
@@ -23,6 +24,8 @@ pub struct Limits {
     pub writes_per_second: NonZeroU32,
     /// Calls that check a secret, a minute, by address.
     pub credentials_per_minute: NonZeroU32,
+    /// Calls at once, of all callers together; none limits them not at all.
+    pub at_once: Option<admission::Config>,
 }
 
 impl Default for Limits {
@@ -32,6 +35,7 @@ impl Default for Limits {
             reads_per_second: of(200),
             writes_per_second: of(50),
             credentials_per_minute: of(30),
+            at_once: Some(admission::Config::default()),
         }
     }
 }

@@ -7,15 +7,21 @@ use std::time::Duration;
 use contract::grpc::health::v1::health_server::HealthServer;
 use contract::mesh::v1::audit_service_server::AuditServiceServer;
 use contract::mesh::v1::events_service_server::EventsServiceServer;
+use futures_util::future::OptionFuture;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 
+use crate::admission::Admission;
 use crate::audit::{Auditors, Audits};
 use crate::bus::Bus;
 use crate::caller::Caller;
+use crate::callers::Callers;
 use crate::changes::Changes;
-use crate::channel::{self, Channel, Configs, Credentials, MalformedTarget, Peer, Remote, Target};
+use crate::channel::{
+    self, Channel, Configs, Credentials, MalformedTarget, Peer, Remote, Target, Way,
+};
+use crate::channelz::Registry;
 use crate::clock::Clock;
 use crate::events::{Deliveries, MeshBus, Subscriptions};
 use crate::failure::Refusal;
@@ -27,10 +33,14 @@ use crate::policy::{Policies, PolicyError};
 use crate::server::Stack;
 use crate::service::{Consumers, Service};
 use crate::service_token::ServiceKey;
+use crate::tls::Identities;
 use crate::trust::Trust;
 
 /// How often budgets that are full again are forgotten, and ended sessions are asked for.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
+
+/// What the keys that tokens are checked with are called where health is told.
+const KEYS: &str = "dependency.keys";
 
 /// What a process is told of its mesh.
 pub struct Config {
@@ -46,6 +56,10 @@ pub struct Config {
     pub subscriptions: Subscriptions,
     /// The key that shows the mesh's processes to each other.
     pub service_key: Option<Arc<ServiceKey>>,
+    /// The certificates that do the same, and keep what is said from others; they come before the key.
+    pub identities: Option<Identities>,
+    /// Which services may call which.
+    pub callers: Callers,
     /// Budgets of calls.
     pub limits: Limits,
     /// Where the time comes from.
@@ -84,11 +98,14 @@ struct Parts {
     elsewhere: HashMap<&'static str, Target>,
     calls: Configs,
     service_key: Option<Arc<ServiceKey>>,
+    identities: Option<Identities>,
     clock: Clock,
     process: &'static str,
+    channelz: Registry,
     policies: Arc<Policies>,
     metrics: Arc<Metrics>,
     limiter: Arc<Limiter>,
+    admission: Option<Arc<Admission>>,
     identity: Arc<Identity>,
     trust: Arc<Trust>,
     changes: Changes,
@@ -117,19 +134,26 @@ impl Mesh {
             Arc::clone(&trust),
             config.roles,
             config.clock.clone(),
-            config.service_key.clone(),
+            // Whoever shows a certificate needs no token, and nobody else is believed.
+            config.service_key.clone().filter(|_| config.identities.is_none()),
+            config.callers,
         );
+        let metrics = Arc::<Metrics>::default();
+        let admission = config.limits.at_once.map(|at_once| Admission::new(at_once, &metrics));
         Ok(Self {
             parts: Arc::new(Parts {
                 descriptors: config.descriptors,
                 elsewhere,
                 calls: config.calls,
                 service_key: config.service_key,
+                identities: config.identities,
+                channelz: Registry::new(config.clock.clone()),
                 clock: config.clock,
                 process: config.process,
                 policies,
-                metrics: Arc::default(),
+                metrics,
                 limiter: Arc::new(Limiter::new(&config.limits)),
+                admission,
                 identity: Arc::new(identity),
                 trust,
                 changes: Changes::default(),
@@ -154,11 +178,15 @@ impl Mesh {
         let channel = match self.parts.elsewhere.get(service) {
             Some(target) if *target != Target::Inproc => {
                 let policies = Arc::clone(&self.parts.policies);
-                let credentials = Some(self.credentials());
-                let calls = self.parts.calls.clone();
+                let way = Way {
+                    service,
+                    target: target.clone(),
+                    credentials: Some(self.credentials()),
+                    identities: self.parts.identities.clone(),
+                    registry: Some(self.parts.channelz.clone()),
+                };
                 let metrics = Arc::clone(&self.parts.metrics);
-                Remote::new(service, target.clone(), policies, credentials, calls, metrics)
-                    .channel()
+                Remote::new(way, policies, self.parts.calls.clone(), metrics).channel()
             }
             Some(_) | None => channel::near(Arc::clone(&self.parts.stack), service),
         };
@@ -196,9 +224,11 @@ impl Mesh {
         routes.add_service(EventsServiceServer::new(Deliveries { consumers }));
         routes.add_service(AuditServiceServer::new(self.audits()));
         let mut names = Vec::new();
+        let mut nouns = HashMap::new();
         let mut routers = Vec::new();
         let (mut consumers, mut auditors) = (Consumers::new(), Auditors::new());
         for service in services {
+            nouns.extend(service.contracts.iter().map(|contract| (*contract, service.name)));
             names.extend(service.contracts);
             routers.push(service.routes.routes());
             if let Some(consumer) = service.consumer {
@@ -213,18 +243,31 @@ impl Mesh {
         }
         let routes = self.reflected(routes)?.routes();
         let routes = merge(routes, routers);
+        self.parts.identity.answers(nouns);
         let _ = self.parts.consumers.set(consumers);
         let _ = self.parts.auditors.set(auditors);
         let _ = self.parts.stack.set(self.stack(routes));
         self.parts.health.serve(names);
         tracker.spawn(self.clone().housekeep(stop.child_token()));
-        let follow =
-            stop.child_token().run_until_cancelled_owned(self.parts.calls.clone().follow());
+        let (calls, identities) = (self.parts.calls.clone(), self.parts.identities.clone());
+        let stop = stop.child_token();
         tracker.spawn(async move {
-            // A config of no file is followed at once.
-            let _ = follow.await;
+            let identities = async { OptionFuture::from(identities.map(Identities::follow)).await };
+            let follow = async { tokio::join!(calls.follow(), identities) };
+            // Nothing that is followed ends by itself.
+            let _ = stop.run_until_cancelled(follow).await;
         });
         Ok(())
+    }
+
+    /// What this process is called where it speaks for no service.
+    #[must_use]
+    pub fn process(&self) -> &'static str {
+        self.parts.process
+    }
+
+    pub(crate) fn identities(&self) -> Option<&Identities> {
+        self.parts.identities.as_ref()
     }
 
     /// What this process says of its health.
@@ -237,6 +280,12 @@ impl Mesh {
     #[must_use]
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.parts.metrics
+    }
+
+    /// The channels, servers and sockets of this process, for who looks at it.
+    #[must_use]
+    pub fn channelz(&self) -> &Registry {
+        &self.parts.channelz
     }
 
     /// The keys that tokens are checked with.
@@ -279,7 +328,7 @@ impl Mesh {
 
     fn credentials(&self) -> Credentials {
         Credentials {
-            key: self.parts.service_key.clone(),
+            key: self.parts.service_key.clone().filter(|_| self.parts.identities.is_none()),
             clock: self.parts.clock.clone(),
             process: self.parts.process.into(),
         }
@@ -293,6 +342,7 @@ impl Mesh {
             Arc::clone(&parts.metrics),
             Arc::clone(&parts.identity),
             Arc::clone(&parts.limiter),
+            parts.admission.clone(),
             parts.changes.clone(),
         )
     }
@@ -318,7 +368,9 @@ impl Mesh {
         let mut every = tokio::time::interval_at(first, HOUSEKEEPING);
         while stop.run_until_cancelled(every.tick()).await.is_some() {
             self.parts.limiter.forget();
-            if let Err(status) = self.parts.trust.refresh().await {
+            let refreshed = self.parts.trust.refresh().await;
+            self.parts.health.dependency(KEYS, refreshed.is_ok());
+            if let Err(status) = refreshed {
                 tracing::warn!(code = ?status.code(), "keys and ended sessions could not be refreshed: {}", status.message());
             }
         }

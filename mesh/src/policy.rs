@@ -1,16 +1,17 @@
 //! What the contracts say of every RPC, read once from their descriptors.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use contract::mesh::v1::{Access, Idempotency, Rate, Rpc};
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 
+use crate::admission::Baseline;
 use crate::metrics::CallMetrics;
 
 /// Contracts of other parties, which carry no option; they are public and cheap.
-const EXEMPT: [&str; 2] = ["grpc.health.v1.", "grpc.reflection."];
+const EXEMPT: [&str; 3] = ["grpc.channelz.v1.", "grpc.health.v1.", "grpc.reflection."];
 
 /// One RPC, as its contract has it.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of the contract on its own")]
@@ -35,6 +36,7 @@ pub struct Method {
     /// Its place among all RPCs, from 0 on.
     pub(crate) number: usize,
     pub(crate) metrics: CallMetrics,
+    pub(crate) baseline: Mutex<Baseline>,
 }
 
 /// How many messages a request has.
@@ -79,6 +81,11 @@ impl Method {
     pub fn deadline(&self) -> Option<Duration> {
         let ms = u64::from(self.rpc.deadline_ms);
         (ms > 0).then(|| Duration::from_millis(ms))
+    }
+
+    /// Whether its contract is of another party, as those of health and reflection: ours all have a deadline.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.rpc.deadline_ms == 0
     }
 }
 
@@ -125,6 +132,7 @@ impl Policies {
                 exempt: true,
                 number: methods.len(),
                 metrics: CallMetrics::default(),
+                baseline: Mutex::default(),
             };
             methods.entry(Arc::clone(&method.path)).or_insert_with(|| Arc::new(method));
         }
@@ -176,6 +184,7 @@ fn read(pool: &DescriptorPool, method: &MethodDescriptor) -> Result<Method, Poli
         service,
         rpc,
         metrics: CallMetrics::default(),
+        baseline: Mutex::default(),
     })
 }
 

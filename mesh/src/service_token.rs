@@ -121,6 +121,11 @@ impl ServiceKey {
     }
 }
 
+/// Whether a call says that a service makes it; only its token shows that it is true.
+pub(crate) fn is_claimed(headers: &http::HeaderMap) -> bool {
+    headers.contains_key(HEADER) && headers.contains_key(PROJECT)
+}
+
 /// Whom a token must be for: the gRPC service of a path, `/pkg.Service/Method`.
 pub(crate) fn audience(path: &str) -> &str {
     path.trim_start_matches('/').split('/').next().unwrap_or_default()

@@ -22,8 +22,8 @@ use rustls::{ClientConfig, ServerConfig};
 use tokio::time::sleep;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use self::files::{Chosen, Shown, read_authorities};
 pub use self::files::TlsError;
+use self::files::{Chosen, Shown, read_authorities};
 use self::spiffe::{SpiffeId, Verifier};
 
 /// How often files are looked at for changes.
@@ -86,7 +86,7 @@ impl Identities {
     }
 
     /// Takes connections of other services, each of which shows its own certificate.
-    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+    fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.now.load().server))
     }
 
@@ -141,6 +141,25 @@ impl Held {
     }
 }
 
+/// What a port shows to its clients.
+#[derive(Debug, Clone)]
+pub enum Tls {
+    /// To other services of the mesh, which must show themselves too.
+    Mesh(Identities),
+    /// To anyone.
+    Edge(EdgeCertificate),
+}
+
+impl Tls {
+    /// As the certificates are now.
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        match self {
+            Self::Mesh(identities) => identities.acceptor(),
+            Self::Edge(certificate) => certificate.acceptor(),
+        }
+    }
+}
+
 /// The service that the other end of a connection has shown itself to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PeerService(pub(crate) Arc<str>);
@@ -159,7 +178,14 @@ impl PeerService {
 pub struct EdgeCertificate {
     certificate: Arc<Path>,
     key: Arc<Path>,
-    now: Arc<ArcSwap<(Arc<ServerConfig>, Vec<Vec<u8>>)>>,
+    now: Arc<ArcSwap<HeldEdge>>,
+}
+
+/// What its files said when they were read last.
+#[derive(Debug)]
+struct HeldEdge {
+    server: Arc<ServerConfig>,
+    read: Vec<Vec<u8>>,
 }
 
 impl EdgeCertificate {
@@ -181,7 +207,7 @@ impl EdgeCertificate {
             match edge(&self.certificate, &self.key) {
                 Ok(held) => {
                     refused = None;
-                    if held.1 != self.now.load().1 {
+                    if held.read != self.now.load().read {
                         let path = self.certificate.display();
                         tracing::info!(%path, "a new certificate is in use");
                         self.now.store(Arc::new(held));
@@ -192,12 +218,12 @@ impl EdgeCertificate {
         }
     }
 
-    pub(crate) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(Arc::clone(&self.now.load().0))
+    fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(Arc::clone(&self.now.load().server))
     }
 }
 
-fn edge(certificate: &Path, key: &Path) -> Result<(Arc<ServerConfig>, Vec<Vec<u8>>), TlsError> {
+fn edge(certificate: &Path, key: &Path) -> Result<HeldEdge, TlsError> {
     let mut read = Vec::new();
     let key = files::read_key(certificate, key, &mut read)?;
     let mut server = ServerConfig::builder_with_provider(provider())
@@ -205,7 +231,20 @@ fn edge(certificate: &Path, key: &Path) -> Result<(Arc<ServerConfig>, Vec<Vec<u8
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(key)));
     server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok((Arc::new(server), read))
+    Ok(HeldEdge { server: Arc::new(server), read })
+}
+
+/// Connects as browsers do: whoever is called must show its name, signed by an authority that the system
+/// believes (`SSL_CERT_FILE` names others).
+pub(crate) fn public_connector() -> Result<TlsConnector, TlsError> {
+    let mut authorities = rustls::RootCertStore::empty();
+    authorities.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(authorities)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 fn warn_once(refused: &mut Option<String>, error: &TlsError) {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
-use mesh::{Clock, Faults, Ids, Mesh, Service, Subscriptions};
+use mesh::{Callers, Clock, Faults, Ids, Mesh, Service, Subscriptions};
 use store::{Database, Metrics, Migration, Store};
 
 /// A service, by the noun that it is called by everywhere.
@@ -59,6 +59,19 @@ impl Noun {
         }
     }
 
+    fn calls(self) -> &'static [&'static str] {
+        match self {
+            Self::Gateway => &[],
+            Self::Users => users::CALLS,
+            Self::Catalog => catalog::CALLS,
+            Self::Cart => cart::CALLS,
+            Self::Orders => orders::CALLS,
+            Self::Payments => payments::CALLS,
+            Self::Ledger => ledger::CALLS,
+            Self::Notifications => notifications::CALLS,
+        }
+    }
+
     fn consumes(self) -> &'static [&'static str] {
         match self {
             Self::Gateway => &[],
@@ -71,6 +84,21 @@ impl Noun {
             Self::Notifications => notifications::CONSUMES,
         }
     }
+}
+
+/// Which services may call which: those that they declare. The gateway passes calls to all of them, and every
+/// process asks the users service which tokens are good.
+pub(crate) fn callers() -> Callers {
+    let mut callers = Callers::default();
+    for noun in Noun::ALL {
+        for callee in Noun::ALL.into_iter().filter(|callee| *callee != Noun::Gateway) {
+            let declares = noun.calls().contains(&callee.name());
+            if declares || noun == Noun::Gateway || callee == Noun::Users {
+                callers = callers.allow(noun.name(), callee.name());
+            }
+        }
+    }
+    callers
 }
 
 impl std::str::FromStr for Noun {

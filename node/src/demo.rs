@@ -70,9 +70,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
 
 /// Fills the default project with the sample products, as the process itself.
 pub(crate) async fn fill_shop(mesh: &Mesh) -> Result<()> {
-    let caller = Caller::service("node", mesh::caller::DEFAULT_PROJECT, None);
+    let caller = Caller::service(mesh.process(), mesh::caller::DEFAULT_PROJECT, None);
     let context = mesh::Context::new(caller, "fill_shop", tracing::Span::none());
-    let channel = BoxCloneSyncService::new(mesh.peer("node", catalog::NAME).of(&context));
+    let channel = BoxCloneSyncService::new(mesh.peer(mesh.process(), catalog::NAME).of(&context));
     let refuse = |refusal: &crate::feed::Refusal| {
         tracing::error!(line = refusal.line, "the sample shop: {}", refusal.reason);
     };
@@ -120,6 +120,7 @@ impl Own {
     }
 
     async fn end(self) -> Result<()> {
+        self.running.hurry.cancel();
         self.stop.cancel();
         self.running.end().await;
         std::fs::remove_dir_all(&self.directory)

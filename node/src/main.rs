@@ -3,6 +3,7 @@
 //! Invariant: only this crate names every service; none of them knows which others run beside it.
 
 mod agreement;
+mod certs;
 mod compose;
 mod configuration;
 mod connect;
@@ -12,6 +13,7 @@ mod feed;
 mod import;
 mod login;
 mod observing;
+mod profile;
 mod project;
 mod serve;
 mod settings;
@@ -71,6 +73,8 @@ enum Command {
     Config(show::Arguments),
     /// Writes a new key that shows the processes of one mesh to each other.
     MeshKey(serve::MeshKeyArguments),
+    /// Writes certificates of a development authority, by which processes show themselves to each other.
+    Certs(certs::Arguments),
     /// Lists the points at which a process can be made to stand still with `serve --faults`.
     Points,
 }
@@ -122,6 +126,7 @@ async fn work(command: Command, telemetry: &mut Telemetry) -> anyhow::Result<Exi
         Command::Import(arguments) => import::run(arguments).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::MeshKey(arguments) => serve::write_mesh_key(&arguments),
+        Command::Certs(arguments) => certs::write(&arguments),
         // It was answered before anything was started.
         Command::Config(_) => Ok(ExitCode::SUCCESS),
         Command::Points => {

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use gateway::{Gateway, Options};
-use mesh::serve::{Drain, Ended};
+use mesh::serve::{Config, Drain, Ended};
 use mesh::service_token::ServiceKey;
 use mesh::telemetry::Telemetry;
+use mesh::tls::{EdgeCertificate, Tls};
 use mesh::{CancellationToken, Clock, Faults, Mesh};
 use store::Database;
 use tokio::net::TcpListener;
@@ -18,6 +19,7 @@ use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use crate::compose::{self, Noun, Parts};
+use crate::profile::Profiles;
 use crate::settings::{self, Administrator, Budgets, Listen, Mail, Others, Storage, Trial};
 use crate::{demo, say, trust};
 
@@ -49,10 +51,21 @@ pub(crate) async fn run(arguments: Arguments, telemetry: &mut Telemetry) -> Resu
     let running = start(arguments, &stop).await?;
     telemetry.count(running.mesh.metrics());
     running.announce();
-    signal().await?;
-    say("stopping: taking no more calls, finishing those that run");
+    let told = signal().await?;
     running.mesh.health().stop();
     stop.cancel();
+    match told {
+        Told::ByPerson => running.hurry.cancel(),
+        // Balancers are given time to notice; whoever asks again has waited long enough.
+        Told::ByProgram => {
+            let hurry = running.hurry.clone();
+            tokio::spawn(async move {
+                let _ = signal().await;
+                hurry.cancel();
+            });
+        }
+    }
+    say("stopping: taking no more calls, finishing those that run");
     Ok(match running.end().await {
         Ended::Clean => ExitCode::SUCCESS,
         Ended::Forced => {
@@ -67,10 +80,17 @@ pub(crate) struct Running {
     pub(crate) mesh: Mesh,
     pub(crate) gateway: Option<SocketAddr>,
     admin: SocketAddr,
+    /// Whether the gateway speaks TLS.
+    is_secure: bool,
     services: Vec<Noun>,
     demo_shop: bool,
     servers: Vec<JoinHandle<Ended>>,
     tracker: TaskTracker,
+    /// Ends the lame duck at once: nobody has to notice that these services end.
+    pub(crate) hurry: CancellationToken,
+    /// The operators' port, which outlives all else: it tells how the end goes.
+    operators: mesh::admin::Serving,
+    operators_stop: CancellationToken,
 }
 
 /// Starts services; they end when the token is cancelled.
@@ -82,7 +102,8 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
     };
     let key = arguments.others.mesh_key.as_deref().map(ServiceKey::open).transpose()?.map(Arc::new);
     let elsewhere = settings::elsewhere(&arguments.others.at)?;
-    settings::check_places(&services, &elsewhere, key.is_some())?;
+    let identities = arguments.others.identities(&services)?;
+    settings::check_places(&services, &elsewhere, key.is_some() || identities.is_some())?;
     let clock = Clock::system();
     let mesh = Mesh::new(mesh::Config {
         descriptors: vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS],
@@ -91,16 +112,26 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
         calls: arguments.others.calls()?,
         subscriptions: compose::subscriptions(),
         service_key: key,
+        identities,
+        callers: arguments.others.callers()?,
         limits: arguments.budgets.limits(),
         clock: clock.clone(),
-        process: if services.contains(&Noun::Gateway) { "gateway" } else { "node" },
+        process: if services.contains(&Noun::Gateway) { "gateway" } else { services[0].name() },
     })?;
 
     // Everything is bound before anything says that it is ready.
     let listeners = Listeners::bind(&arguments.listen, &services).await?;
     let (gateway, admin) = listeners.addresses()?;
     let tracker = TaskTracker::new();
-    let drain = arguments.listen.drain();
+    let certificate = arguments.listen.certificate()?;
+    let is_secure = certificate.is_some();
+    if let Some(certificate) = certificate.clone() {
+        let stop = stop.clone();
+        tracker.spawn(async move {
+            let _ = stop.run_until_cancelled(certificate.follow()).await;
+        });
+    }
+    let ends = Ends { drain: arguments.listen.drain(), certificate, ..Ends::default() };
     let parts = parts(&arguments, mesh.clone(), clock)?;
     let mut made = Vec::new();
     for noun in &services {
@@ -108,15 +139,23 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
     }
     trust::ask_users(&mesh);
     mesh.run(made, stop, &tracker)?;
-    let servers = listeners.serve(&mesh, arguments.listen.allowed_origins, drain, stop)?;
+    let operators_stop = CancellationToken::new();
+    let profiler = Some(Box::<Profiles>::default() as _);
+    let operators =
+        mesh::admin::serve(listeners.admin, mesh.clone(), profiler, operators_stop.clone())?;
+    let servers = listeners.public.serve(&mesh, arguments.listen.allowed_origins, &ends, stop)?;
     let running = Running {
         mesh,
         gateway,
         admin,
+        is_secure,
         services,
         demo_shop: arguments.trial.demo_shop,
         servers,
         tracker,
+        hurry: ends.hurry,
+        operators,
+        operators_stop,
     };
     if running.demo_shop {
         demo::fill_shop(&running.mesh).await.context("the sample shop could not be filled")?;
@@ -127,6 +166,11 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
 /// What this process listens on.
 struct Listeners {
     admin: TcpListener,
+    public: Public,
+}
+
+/// Where calls come from.
+struct Public {
     /// Where there are other processes.
     mesh: Option<TcpListener>,
     gateway: Option<TcpListener>,
@@ -136,40 +180,62 @@ impl Listeners {
     async fn bind(listen: &Listen, services: &[Noun]) -> Result<Self> {
         let mut listeners = Self {
             admin: bind(listen.admin_listen, "--admin-listen").await?,
-            mesh: None,
-            gateway: None,
+            public: Public { mesh: None, gateway: None },
         };
         if services.len() < Noun::ALL.len() {
-            listeners.mesh = Some(bind(listen.mesh_listen, "--mesh-listen").await?);
+            listeners.public.mesh = Some(bind(listen.mesh_listen, "--mesh-listen").await?);
         }
         if services.contains(&Noun::Gateway) {
-            listeners.gateway = Some(bind(listen.listen, "--listen").await?);
+            listeners.public.gateway = Some(bind(listen.listen, "--listen").await?);
         }
         Ok(listeners)
     }
 
     /// The addresses of the gateway and of the operators' port.
     fn addresses(&self) -> Result<(Option<SocketAddr>, SocketAddr)> {
-        let gateway = self.gateway.as_ref().map(TcpListener::local_addr).transpose()?;
+        let gateway = self.public.gateway.as_ref().map(TcpListener::local_addr).transpose()?;
         Ok((gateway, self.admin.local_addr()?))
     }
+}
 
+/// What the servers of a process have in common: how they end, and what the gateway shows.
+#[derive(Default)]
+struct Ends {
+    drain: Drain,
+    hurry: CancellationToken,
+    certificate: Option<EdgeCertificate>,
+}
+
+impl Ends {
+    fn of(&self, mut config: Config) -> Config {
+        config.drain = self.drain;
+        config.hurry = self.hurry.clone();
+        config
+    }
+}
+
+impl Public {
     fn serve(
         self,
         mesh: &Mesh,
         allowed_origins: Vec<String>,
-        drain: Drain,
+        ends: &Ends,
         stop: &CancellationToken,
     ) -> Result<Vec<JoinHandle<Ended>>> {
-        let mut servers =
-            vec![tokio::spawn(mesh::admin::serve(self.admin, mesh.clone(), stop.clone()))];
+        let mut servers = Vec::new();
         if let Some(listener) = self.mesh {
-            let served = mesh::serve::grpc(listener, mesh.clone(), drain, stop.clone());
+            let config = ends.of(Config::mesh());
+            let served = mesh::serve::grpc(listener, mesh.clone(), config, stop.clone());
             servers.push(tokio::spawn(served));
         }
         if let Some(listener) = self.gateway {
             let edge = edge(mesh, allowed_origins)?;
-            servers.push(tokio::spawn(mesh::serve::http(listener, edge, drain, stop.clone())));
+            let config = ends.of(Config::edge()).secured(ends.certificate.clone().map(Tls::Edge));
+            let registry = mesh.channelz().clone();
+            let stop = stop.clone();
+            servers.push(tokio::spawn(async move {
+                mesh::serve::listed(listener, edge, config, &registry, stop).await
+            }));
         }
         Ok(servers)
     }
@@ -182,11 +248,12 @@ impl Running {
         say(&format!("tradewind serves {}", names.join(", ")));
         say(&format!("  metrics    http://{}/metrics", self.admin));
         let Some(gateway) = self.gateway else { return };
-        say(&format!("  gateway    http://{gateway}/"));
-        say(&format!("  contract   http://{gateway}/openapi.json"));
+        let url = format!("{}://{gateway}", if self.is_secure { "https" } else { "http" });
+        say(&format!("  gateway    {url}/"));
+        say(&format!("  contract   {url}/openapi.json"));
         if self.demo_shop {
-            say(&format!("  try        curl 'http://{gateway}/v1/products:search?query=shirt'"));
-            say(&format!("             tradewind demo --url http://{gateway}"));
+            say(&format!("  try        curl '{url}/v1/products:search?query=shirt'"));
+            say(&format!("             tradewind demo --url {url}"));
         }
     }
 
@@ -200,6 +267,9 @@ impl Running {
         }
         self.tracker.close();
         self.tracker.wait().await;
+        self.operators_stop.cancel();
+        // How that port ends says nothing of calls.
+        self.operators.ended().await;
         ended
     }
 }
@@ -249,15 +319,25 @@ async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener> {
     })
 }
 
+/// Who tells a process to end.
+enum Told {
+    /// SIGINT: someone at a terminal, who waits.
+    ByPerson,
+    /// SIGTERM: what runs processes.
+    ByProgram,
+}
+
 /// Waits for SIGTERM or SIGINT.
-async fn signal() -> Result<()> {
+async fn signal() -> Result<Told> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
-        _ = terminate.recv() => {}
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => Ok(Told::ByProgram),
+        interrupted = tokio::signal::ctrl_c() => {
+            interrupted?;
+            Ok(Told::ByPerson)
+        }
     }
-    Ok(())
 }
 
 /// What `mesh-key` is told.

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use mesh::Configs;
+use mesh::admission;
 use mesh::limits::Limits;
+use mesh::tls::{EdgeCertificate, Identities};
+use mesh::{Callers, Configs};
 
-use crate::compose::Noun;
+use crate::compose::{self, Noun};
 use crate::say;
 
 /// Where data is kept.
@@ -49,7 +51,7 @@ pub(crate) struct Listen {
         value_name = "ADDR"
     )]
     pub(crate) mesh_listen: SocketAddr,
-    /// Where operators read /metrics, /healthz and /readyz. Never a public address.
+    /// Where operators look: metrics, health, profiles, channelz. Never a public address.
     #[arg(
         long,
         env = "TRADEWIND_ADMIN_LISTEN",
@@ -60,12 +62,30 @@ pub(crate) struct Listen {
     /// Pages of these origins may call the gateway; `*` means all.
     #[arg(long, env = "TRADEWIND_ALLOWED_ORIGINS", value_delimiter = ',', value_name = "ORIGIN")]
     pub(crate) allowed_origins: Vec<String>,
-    /// How long new connections are taken after readiness has ended, for balancers to notice, in seconds.
-    #[arg(long, env = "TRADEWIND_LAME_DUCK", default_value_t = 0, value_name = "SECONDS")]
+    /// The certificate that the gateway shows to browsers and programs, with its chain; without one it speaks
+    /// without TLS. It is read again when it changes.
+    #[arg(long, env = "TRADEWIND_TLS_CERT", requires = "tls_key", value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The key of that certificate.
+    #[arg(long, env = "TRADEWIND_TLS_KEY", requires = "tls_cert", value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// How long new connections are taken after SIGTERM has ended readiness, for balancers to notice, in seconds.
+    #[arg(long, env = "TRADEWIND_LAME_DUCK", default_value_t = 5, value_name = "SECONDS")]
     pub(crate) lame_duck_seconds: u64,
 }
 
 impl Listen {
+    /// What the gateway shows to its clients.
+    pub(crate) fn certificate(&self) -> Result<Option<EdgeCertificate>> {
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => {
+                Ok(Some(EdgeCertificate::open(certificate, key).context("--tls-cert")?))
+            }
+            // The command line asks for both or none.
+            _ => Ok(None),
+        }
+    }
+
     pub(crate) fn drain(&self) -> mesh::serve::Drain {
         mesh::serve::Drain {
             lame_duck: Duration::from_secs(self.lame_duck_seconds),
@@ -74,14 +94,14 @@ impl Listen {
     }
 }
 
-/// How many calls one caller may make.
+/// How many calls one caller may make, and all together.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Budgets of one caller")]
+#[command(next_help_heading = "Limits of calls")]
 pub(crate) struct Budgets {
-    /// Calls without side effects, a second.
+    /// Calls of one caller without side effects, a second.
     #[arg(long, env = "TRADEWIND_READS_PER_SECOND", default_value = "200", value_name = "CALLS")]
     reads_per_second: NonZeroU32,
-    /// Calls that change something, a second.
+    /// Calls of one caller that change something, a second.
     #[arg(long, env = "TRADEWIND_WRITES_PER_SECOND", default_value = "50", value_name = "CALLS")]
     writes_per_second: NonZeroU32,
     /// Calls that check a secret, a minute, by network address.
@@ -92,6 +112,9 @@ pub(crate) struct Budgets {
         value_name = "CALLS"
     )]
     credentials_per_minute: NonZeroU32,
+    /// Calls that are answered at once, of all callers together; fewer when answers become slow. 0 sets no limit.
+    #[arg(long, env = "TRADEWIND_CALLS_AT_ONCE", default_value = "2000", value_name = "CALLS")]
+    calls_at_once: usize,
 }
 
 impl Budgets {
@@ -100,6 +123,11 @@ impl Budgets {
             reads_per_second: self.reads_per_second,
             writes_per_second: self.writes_per_second,
             credentials_per_minute: self.credentials_per_minute,
+            at_once: (self.calls_at_once > 0).then(|| {
+                let default = admission::Config::default();
+                let ceiling = self.calls_at_once;
+                admission::Config { ceiling, floor: default.floor.min(ceiling), ..default }
+            }),
         }
     }
 }
@@ -176,12 +204,42 @@ pub(crate) struct Others {
     /// It is read again when it changes.
     #[arg(long, env = "TRADEWIND_SERVICE_CONFIG", value_name = "FILE")]
     pub(crate) service_config: Option<PathBuf>,
-    /// The key that shows the processes of one mesh to each other; see `tradewind mesh-key`.
+    /// The key that shows the processes of one mesh to each other; see `tradewind mesh-key`. Certificates are
+    /// better: they keep what is said from others too.
     #[arg(long, env = "TRADEWIND_MESH_KEY", value_name = "FILE")]
     pub(crate) mesh_key: Option<PathBuf>,
+    /// Certificates for TLS between the processes of one mesh: `ca.pem`, and `NAME.pem` with `NAME-key.pem` for
+    /// each service that runs here; see `tradewind certs`. They are read again when they change.
+    #[arg(long, env = "TRADEWIND_CERTS", value_name = "DIR")]
+    pub(crate) certs: Option<PathBuf>,
+    /// A service of your own that may call others: `pricing=catalog`.
+    #[arg(
+        long = "allow",
+        env = "TRADEWIND_ALLOW",
+        value_delimiter = ',',
+        value_name = "NAME=SERVICE"
+    )]
+    pub(crate) allow: Vec<String>,
 }
 
 impl Others {
+    /// The certificates of the services that run here.
+    pub(crate) fn identities(&self, here: &[Noun]) -> Result<Option<Identities>> {
+        let names: Vec<_> = here.iter().map(|noun| noun.name()).collect();
+        let open = |directory: &PathBuf| Identities::open(directory, &names).context("--certs");
+        self.certs.as_ref().map(open).transpose()
+    }
+
+    /// Who may call whom: what the services declare, and what is allowed besides.
+    pub(crate) fn callers(&self) -> Result<Callers> {
+        self.allow.iter().try_fold(compose::callers(), |callers, allowed| {
+            let (name, service) = allowed
+                .split_once('=')
+                .with_context(|| format!("--allow {allowed} is not like pricing=catalog"))?;
+            Ok(callers.allow(name, service.parse::<Noun>()?.name()))
+        })
+    }
+
     /// How other processes are called.
     pub(crate) fn calls(&self) -> Result<Configs> {
         Ok(self.service_config.as_deref().map(Configs::open).transpose()?.unwrap_or_default())
@@ -251,7 +309,7 @@ pub(crate) fn elsewhere(at: &[String]) -> Result<HashMap<&'static str, String>> 
 pub(crate) fn check_places(
     here: &[Noun],
     elsewhere: &HashMap<&'static str, String>,
-    has_key: bool,
+    shows_itself: bool,
 ) -> Result<()> {
     let missing: Vec<_> = Noun::ALL
         .iter()
@@ -269,8 +327,8 @@ pub(crate) fn check_places(
         bail!("{} runs here, but --at names another place for it", noun.name());
     }
     ensure!(
-        elsewhere.is_empty() || has_key,
-        "processes of one mesh need a common key: make one with `tradewind mesh-key FILE`, give it to each with --mesh-key FILE"
+        elsewhere.is_empty() || shows_itself,
+        "processes of one mesh show themselves to each other: by certificates (`tradewind certs DIR`, then --certs DIR) or by a common key (`tradewind mesh-key FILE`, then --mesh-key FILE)"
     );
     Ok(())
 }

@@ -9,17 +9,21 @@ use tradewind::users::v1::users_service_client::UsersServiceClient;
 
 struct Users {
     users: Peer,
+    process: &'static str,
 }
 
 /// Has a mesh ask its users service.
 pub(crate) fn ask_users(mesh: &Mesh) {
-    mesh.trust().ask(Arc::new(Users { users: mesh.peer("node", users::NAME) }));
+    mesh.trust().ask(Arc::new(Users {
+        users: mesh.peer(mesh.process(), users::NAME),
+        process: mesh.process(),
+    }));
 }
 
 #[async_trait]
 impl TrustSource for Users {
     async fn fetch(&self) -> Result<Snapshot, Status> {
-        let caller = Caller::service("node", mesh::caller::DEFAULT_PROJECT, None);
+        let caller = Caller::service(self.process, mesh::caller::DEFAULT_PROJECT, None);
         let context = Context::new(caller, "trust", tracing::Span::none());
         let mut users = UsersServiceClient::new(self.users.of(&context));
         let trust = users.get_trust(GetTrustRequest {}).await?.into_inner();

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use mesh::Code;
-use mesh::service_token::ServiceKey;
 use mesh::signing::SigningKey;
 use store_testing::Engine;
 use tradewind::catalog::v1::reservation::State as Held;
@@ -12,7 +11,7 @@ use tradewind::catalog::v1::{
 };
 use tradewind::orders::v1::GetOrderRequest;
 use tradewind::orders::v1::order::State;
-use tradewind_client::{Client, Identity, Status};
+use tradewind_client::{Client, Identity, Shown, Status};
 
 use crate::customer::Person;
 use crate::sample::{product, shop};
@@ -31,9 +30,9 @@ async fn the_example_of_the_client_buys_something() {
     assert_eq!(order.state(), State::Confirmed, "{order:?}");
 }
 
-fn pricing(world: &World, key: ServiceKey) -> Client {
+fn pricing(world: &World, shown: Shown) -> Client {
     let at = HashMap::from([("catalog", world.place("catalog"))]);
-    Client::service(Identity { name: "pricing", key, at }).unwrap()
+    Client::service(Identity { name: "pricing", shown, at }).unwrap()
 }
 
 async fn reserve(client: &Client, variant_id: &str) -> Result<Reservation, Status> {
@@ -46,11 +45,12 @@ async fn reserve(client: &Client, variant_id: &str) -> Result<Reservation, Statu
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_program_with_the_key_of_the_mesh_is_one_of_its_services() {
-    let world = World::start(Shape::Far, Engine::Sqlite).await;
+async fn a_program_with_a_certificate_of_the_mesh_is_one_of_its_services() {
+    let allowed = ["--allow", "pricing=catalog"];
+    let world = World::start_with(Shape::Far, Engine::Sqlite, &allowed).await;
     let merchant = Person::merchant(world.gateway).await;
     let variant_id = product(&merchant, "lamp", 7).await;
-    let service = pricing(&world, ServiceKey::open(&world.key()).unwrap());
+    let service = pricing(&world, Shown::Certificate(world.certificate_of("pricing").await));
 
     let held = reserve(&service, &variant_id).await.unwrap();
     let asked = GetStockRequest { variant_id: variant_id.clone() };
@@ -69,14 +69,19 @@ async fn a_program_with_the_key_of_the_mesh_is_one_of_its_services() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_program_without_the_key_of_the_mesh_is_no_service() {
+async fn whoever_is_not_declared_or_shows_nothing_is_refused() {
     let world = World::start(Shape::Far, Engine::Sqlite).await;
-    let forged = ServiceKey::from_pem(SigningKey::generate_pem().unwrap().as_bytes()).unwrap();
-    let stranger = Client::connect(&world.place("catalog")).await.unwrap();
+    let undeclared = pricing(&world, Shown::Certificate(world.certificate_of("pricing").await));
+    let key = world.directory.path().join("mesh.pem");
+    std::fs::write(&key, SigningKey::generate_pem().unwrap().as_bytes()).unwrap();
+    let without = pricing(&world, Shown::Key(key));
 
-    let by_nobody = reserve(&stranger, "var_1").await.unwrap_err();
-    let by_a_forger = reserve(&pricing(&world, forged), "var_1").await.unwrap_err();
+    let undeclared = reserve(&undeclared, "var_1").await.unwrap_err();
+    let nobody = Client::connect(&world.place("catalog")).await.unwrap_err();
+    let without = reserve(&without, "var_1").await.unwrap_err();
 
-    assert_eq!(by_nobody.code(), Code::PermissionDenied);
-    assert_eq!(by_a_forger.code(), Code::Unauthenticated);
+    assert_eq!(undeclared.code(), Code::PermissionDenied);
+    assert!(undeclared.message().contains("pricing"), "{undeclared:?}");
+    assert!(nobody.to_string().contains("there is no mesh"), "{nobody}");
+    assert_eq!(without.code(), Code::Unavailable, "it speaks without TLS");
 }

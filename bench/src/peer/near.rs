@@ -122,10 +122,13 @@ impl Near {
             calls: mesh::Configs::default(),
             subscriptions: HashMap::new(),
             service_key: None,
+            identities: None,
+            callers: mesh::Callers::default(),
             limits: Limits {
                 reads_per_second: most,
                 writes_per_second: most,
                 credentials_per_minute: most,
+                ..Limits::default()
             },
             clock: clock.clone(),
             process: "gateway",

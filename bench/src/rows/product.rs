@@ -190,6 +190,8 @@ fn far(key: &Path, catalog: SocketAddr) -> Result<Channel> {
         calls: mesh::Configs::default(),
         subscriptions: std::collections::HashMap::new(),
         service_key: Some(Arc::new(ServiceKey::open(key)?)),
+        identities: None,
+        callers: mesh::Callers::default(),
         limits: Limits::default(),
         clock: Clock::system(),
         process: "gateway",

@@ -41,6 +41,12 @@ pub enum ConnectError {
     /// An address, or a key, of a service.
     #[error(transparent)]
     Service(#[from] mesh::ConfigError),
+    /// The certificate of a service.
+    #[error(transparent)]
+    Certificate(#[from] mesh::tls::TlsError),
+    /// The key of the mesh.
+    #[error(transparent)]
+    Key(#[from] mesh::service_token::KeyError),
     /// Nothing answers there.
     #[error("there is no mesh at {0}")]
     Unreachable(String, #[source] Status),
@@ -91,7 +97,7 @@ impl Client {
         }
     }
 
-    /// A mesh whose services are called by one of them: with its key, each at its own address, INTERNAL
+    /// A mesh whose services are called by one of them: showing itself, each at its own address, INTERNAL
     /// calls included; in the default project, for nobody, until [`Client::of`] says for whom.
     pub fn service(identity: Identity) -> Result<Self, ConnectError> {
         Ok(Self::by(Transport::inside(identity)?)?)

@@ -15,18 +15,18 @@
 //! # }
 //! ```
 //!
-//! A service of its own shows itself with the mesh's key, and may make the calls that are for services:
+//! A service of its own shows itself with a certificate of the mesh's authority, or with its key, and may make the calls that are for services:
 //!
 //! ```no_run
 //! # fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::collections::HashMap;
 //!
-//! use tradewind_client::{Client, Identity, ServiceKey};
+//! use tradewind_client::{Client, Identity, Shown};
 //!
 //! let mesh = Client::service(Identity {
 //!     name: "pricing",
-//!     key: ServiceKey::open("mesh.pem".as_ref())?,
-//!     at: HashMap::from([("catalog", "http://10.0.0.7:7000".into())]),
+//!     shown: Shown::Certificate("certs".into()),
+//!     at: HashMap::from([("catalog", "dns:///catalog:7000".into())]),
 //! })?;
 //! let stock = mesh.in_project("bakery").stock();
 //! # Ok(())
@@ -50,7 +50,6 @@ mod transport;
 pub use client::{Client, ConnectError};
 pub use retry::Retry;
 pub use session::{Session, TokenSource};
-pub use transport::Identity;
+pub use transport::{Identity, Shown};
 
-pub use mesh::service_token::ServiceKey;
 pub use mesh::{Channel, Code, Status};

@@ -1,22 +1,34 @@
 //! Where calls go: through the gateway as a user, or to the services themselves as one of them.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use http::{Request, Response};
 use mesh::service_token::ServiceKey;
-use mesh::{Caller, Channel, Clock, ConfigError, Context, Mesh, Refusal, Status};
+use mesh::tls::Identities;
+use mesh::{Caller, Channel, Clock, Context, Mesh, Refusal, Status};
 use tonic::body::Body;
 use tower::ServiceExt;
+
+use crate::client::ConnectError;
 
 /// A program that calls the mesh as a service: what it is called, and how it shows that.
 pub struct Identity {
     /// Its noun, such as `pricing`: what audit records know it by.
     pub name: &'static str,
-    /// The key that every process of the mesh holds; see `tradewind mesh-key`.
-    pub key: ServiceKey,
+    /// How it shows that it is that one.
+    pub shown: Shown,
     /// Where the services are that it calls: `("catalog", "http://10.0.0.7:7000")`.
     pub at: HashMap<&'static str, String>,
+}
+
+/// What shows a service to the others.
+pub enum Shown {
+    /// Its certificate and the mesh's authority, in a directory as `tradewind certs` writes it.
+    Certificate(PathBuf),
+    /// The file with the key that every process of the mesh holds; see `tradewind mesh-key`.
+    Key(PathBuf),
 }
 
 /// Where calls go.
@@ -39,15 +51,23 @@ pub(crate) struct Inside {
 
 impl Transport {
     /// To each service, as a service that works in the default project for nobody.
-    pub(crate) fn inside(identity: Identity) -> Result<Self, ConfigError> {
+    pub(crate) fn inside(identity: Identity) -> Result<Self, ConnectError> {
         let at = identity.at.keys().copied().collect();
+        let (identities, service_key) = match identity.shown {
+            Shown::Certificate(directory) => {
+                (Some(Identities::open(&directory, &[identity.name])?), None)
+            }
+            Shown::Key(file) => (None, Some(Arc::new(ServiceKey::open(&file)?))),
+        };
         let mesh = Mesh::new(mesh::Config {
             descriptors: vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS],
             roles: mesh::identity::Roles::default(),
             elsewhere: identity.at,
             calls: mesh::Configs::fixed(mesh::ServiceConfig::once()),
             subscriptions: HashMap::new(),
-            service_key: Some(Arc::new(identity.key)),
+            service_key,
+            identities,
+            callers: mesh::Callers::default(),
             limits: mesh::limits::Limits::default(),
             clock: Clock::system(),
             process: identity.name,

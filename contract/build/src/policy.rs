@@ -4,7 +4,7 @@ use anyhow::{Result, bail, ensure};
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, Value};
 
 /// Contracts that other parties wrote, which cannot carry the mesh's option.
-const EXEMPT: [&str; 2] = ["grpc.health.v1", "grpc.reflection"];
+const EXEMPT: [&str; 3] = ["grpc.channelz.v1", "grpc.health.v1", "grpc.reflection"];
 
 pub(crate) fn check(pool: &DescriptorPool, owns: impl Fn(&str) -> bool) -> Result<()> {
     for service in pool.services() {

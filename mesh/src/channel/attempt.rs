@@ -26,6 +26,8 @@ const LONGEST_KEPT: usize = 64 << 10;
 
 /// One call, with what stays the same however often it is tried.
 pub(super) struct Call {
+    /// The service that makes it, where this process belongs to a mesh.
+    pub(super) from: Option<Arc<str>>,
     pub(super) head: request::Parts,
     pub(super) body: Mutex<Sendable>,
     pub(super) deadline: Option<Instant>,
@@ -153,7 +155,11 @@ impl Remote {
         loop {
             let wait_for_ready = call.config.wait_for_ready;
             attempt.inject(request.headers_mut());
-            let turn = match self.balancer().turn(&call.tried(), wait_for_ready).await {
+            let Some(balancer) = self.balancer(call) else {
+                let why = "its name can stand in no certificate".into();
+                return Outcome::refused(unreachable(self.service, &why));
+            };
+            let turn = match balancer.turn(&call.tried(), wait_for_ready).await {
                 Ok(turn) => turn.until(call.deadline),
                 Err(why) => {
                     attempt.end(Code::Unavailable);
@@ -194,6 +200,9 @@ impl Remote {
             Some((Code::Ok, _)) | None => (None, None),
             Some((code, pushback)) => (Some(code), pushback),
         };
+        if let Some((Code::Ok, _)) = told {
+            call.underway.succeeded();
+        }
         if let Some((code, pushback)) = told {
             turn.end(code, pushback.and_then(Pushback::wait));
             attempt.end(code);
@@ -220,7 +229,7 @@ impl Remote {
         error: hyper::Error,
     ) -> Outcome {
         let is_unprocessed = wire::is_unprocessed(&error);
-        let status = wire::status(error, self.service);
+        let status = wire::status(error, self.service, call.deadline);
         turn.end(status.code(), None);
         attempt.end(status.code());
         call.note(&turn);

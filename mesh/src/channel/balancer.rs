@@ -13,17 +13,27 @@ use tokio::time::{Instant, interval_at, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::backoff::Backoff;
-use super::connection::Address;
+use super::connection::{Address, Security};
 use super::endpoint::{Endpoint, State, Turn, since};
 use super::outlier::{self, Host, Record, Rules};
 use super::picker::{Picker, pick};
 use super::resolve::Resolver;
 use super::subchannel::Subchannel;
 use super::target::Target;
+use crate::channelz::{self, Channel as Listed};
 use crate::metrics::{self, Subchannels};
 
 /// A name is not asked for again sooner than this, however often endpoints are lost.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How endpoints are connected to, and where they are listed.
+#[derive(Clone)]
+pub(super) struct Dialling {
+    pub(super) authority: Authority,
+    pub(super) security: Security,
+    pub(super) listed: Option<Arc<Listed>>,
+    pub(super) counts: Subchannels,
+}
 
 /// Chooses an endpoint for each call.
 pub(super) struct Balancer {
@@ -46,12 +56,7 @@ type Addresses = Result<Vec<Address>, Arc<str>>;
 
 impl Balancer {
     /// Connects to every endpoint behind a target from now on.
-    pub(super) fn start(
-        target: &Target,
-        authority: &Authority,
-        rules: Rules,
-        counts: Subchannels,
-    ) -> Self {
+    pub(super) fn start(target: &Target, dialling: Dialling, rules: Rules) -> Self {
         let shared = Arc::new(Shared {
             picker: ArcSwap::from_pointee(Picker::Waiting),
             members: ArcSwap::default(),
@@ -60,8 +65,7 @@ impl Balancer {
         });
         let fleet = Fleet {
             shared: Arc::clone(&shared),
-            authority: authority.clone(),
-            counts,
+            dialling,
             rules,
             members: BTreeMap::new(),
             tasks: JoinSet::new(),
@@ -121,8 +125,7 @@ impl metrics::Fleet for Shared {
 /// The endpoints, each with the task that keeps it connected.
 struct Fleet {
     shared: Arc<Shared>,
-    authority: Authority,
-    counts: Subchannels,
+    dialling: Dialling,
     rules: Rules,
     members: BTreeMap<Address, Member>,
     tasks: JoinSet<()>,
@@ -175,11 +178,15 @@ impl Fleet {
             if self.members.contains_key(address) {
                 continue;
             }
-            let endpoint = Arc::new(Endpoint::new(address.clone(), self.shared.begun));
+            let Dialling { authority, security, listed, counts } = self.dialling.clone();
+            let listed = listed.map(|listed| listed.subchannel(address.to_string()));
+            let endpoint = Endpoint::new(address.clone(), listed, self.shared.begun);
+            let endpoint = Arc::new(endpoint);
             let subchannel = Subchannel {
                 endpoint: Arc::clone(&endpoint),
-                authority: self.authority.clone(),
-                counts: self.counts.clone(),
+                authority,
+                security,
+                counts,
                 changed: Arc::clone(&self.changed),
                 lost: Arc::clone(&self.lost),
             };
@@ -235,6 +242,13 @@ impl Fleet {
             (None, Some(why)) if is_hopeless => Picker::Failing(why),
             (None, _) => Picker::Waiting,
         };
+        if let Some(listed) = &self.dialling.listed {
+            listed.is(match &picker {
+                Picker::Ready(_) => channelz::State::Ready,
+                Picker::Waiting => channelz::State::Connecting,
+                Picker::Failing(_) => channelz::State::TransientFailure,
+            });
+        }
         self.shared.picker.store(Arc::new(picker));
         self.shared.news.notify_waiters();
     }

@@ -4,8 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -13,11 +13,16 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Notify;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 use tonic::body::Body;
+
+use crate::channelz::Socket;
+use crate::tls::{self, Identities, TlsError};
 
 /// How long it may take to connect.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -47,6 +52,31 @@ impl std::fmt::Display for Address {
     }
 }
 
+/// How a connection is kept from others.
+#[derive(Debug, Clone)]
+pub(super) enum Security {
+    /// Not at all.
+    Plain,
+    /// By the mesh's certificates: as one service to another.
+    Mesh { identities: Identities, from: &'static str, to: &'static str },
+    /// By whatever authorities the system believes, as browsers do.
+    Public { name: ServerName<'static> },
+}
+
+impl Security {
+    fn connector(&self) -> Result<Option<(TlsConnector, ServerName<'static>)>, TlsError> {
+        match self {
+            Self::Plain => Ok(None),
+            Self::Mesh { identities, from, to } => identities.connector(from, to).map(Some),
+            Self::Public { name } => Ok(Some((tls::public_connector()?, name.clone()))),
+        }
+    }
+
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self, Self::Plain)
+    }
+}
+
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DialError {
@@ -56,6 +86,10 @@ pub(super) enum DialError {
     Io(#[from] io::Error),
     #[error("it does not speak HTTP/2")]
     Handshake(#[from] hyper::Error),
+    #[error("it cannot be connected to: {0}")]
+    Tls(#[from] TlsError),
+    #[error("it is not who it should be: {0}")]
+    Stranger(#[source] io::Error),
 }
 
 /// A connection that takes calls until it is closed.
@@ -64,6 +98,8 @@ pub(super) struct Connection {
     sender: SendRequest<Body>,
     in_flight: AtomicUsize,
     state: Arc<State>,
+    /// Where operators see it.
+    listed: OnceLock<Socket>,
 }
 
 /// What the connection's own task says of it.
@@ -77,19 +113,34 @@ struct State {
 
 impl Connection {
     /// Connects; a task drives the connection from then on.
-    pub(super) async fn dial(address: &Address) -> Result<Self, DialError> {
+    pub(super) async fn dial(address: &Address, security: &Security) -> Result<Self, DialError> {
         let dialed = async {
             match address {
                 Address::Tcp(address) => {
                     let stream = TcpStream::connect(address).await?;
                     stream.set_nodelay(true)?;
                     socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
-                    Self::over(stream).await
+                    Self::secured(stream, security).await
                 }
-                Address::Unix(path) => Self::over(UnixStream::connect(path).await?).await,
+                Address::Unix(path) => {
+                    Self::secured(UnixStream::connect(path).await?, security).await
+                }
             }
         };
         timeout(CONNECT, dialed).await.map_err(|_| DialError::Late)?
+    }
+
+    async fn secured<S>(stream: S, security: &Security) -> Result<Self, DialError>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        match security.connector()? {
+            None => Self::over(stream).await,
+            Some((connector, name)) => {
+                let stream = connector.connect(name, stream).await.map_err(DialError::Stranger)?;
+                Self::over(stream).await
+            }
+        }
     }
 
     async fn over<S>(stream: S) -> Result<Self, DialError>
@@ -127,7 +178,13 @@ impl Connection {
             told.is_closed.store(true, Ordering::Release);
             told.closed.notify_waiters();
         });
-        Ok(Self { sender, in_flight: AtomicUsize::new(0), state })
+        Ok(Self { sender, in_flight: AtomicUsize::new(0), state, listed: OnceLock::new() })
+    }
+
+    /// Lists it where operators look.
+    pub(super) fn list(&self, listed: Socket) {
+        // A connection is listed once.
+        let _ = self.listed.set(listed);
     }
 
     /// Sends a call; one that has not left comes back with the error.
@@ -168,11 +225,17 @@ impl Connection {
     /// A call goes out on it.
     pub(super) fn begin(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
+        if let Some(listed) = self.listed.get() {
+            listed.traffic().open();
+        }
     }
 
-    /// A call has ended.
-    pub(super) fn end(&self) {
+    /// A call has ended, whole or not.
+    pub(super) fn end(&self, whole: bool) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if let Some(listed) = self.listed.get() {
+            listed.traffic().close(whole);
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use tonic::Code;
 use super::breaker::{Breaker, Leave, Verdict};
 use super::connection::{Address, Connection};
 use super::load::{LONGEST_PENALTY, Load, PENALTY};
+use crate::channelz::{self, Channel as Listed};
 
 /// How many connections an endpoint has at most, when one has no room for more calls (gRFC A105).
 pub(super) const MOST_CONNECTIONS: usize = 4;
@@ -43,13 +44,15 @@ pub(super) struct Endpoint {
     pub(super) is_ejected: AtomicBool,
     connections: ArcSwap<Vec<Arc<Connection>>>,
     state: Mutex<State>,
+    /// Where operators see it.
+    pub(super) listed: Option<Listed>,
     /// Every connection is full.
     pub(super) is_full: Notify,
     begun: Instant,
 }
 
 impl Endpoint {
-    pub(super) fn new(address: Address, begun: Instant) -> Self {
+    pub(super) fn new(address: Address, listed: Option<Listed>, begun: Instant) -> Self {
         let now_ms = since(begun);
         Self {
             address,
@@ -60,6 +63,7 @@ impl Endpoint {
             is_ejected: AtomicBool::new(false),
             connections: ArcSwap::default(),
             state: Mutex::new(State::Connecting),
+            listed,
             is_full: Notify::new(),
             begun,
         }
@@ -71,6 +75,13 @@ impl Endpoint {
 
     /// Whether that is news.
     pub(super) fn set_state(&self, state: State) -> bool {
+        if let Some(listed) = &self.listed {
+            listed.is(match state {
+                State::Ready => channelz::State::Ready,
+                State::Connecting => channelz::State::Connecting,
+                State::Resting | State::Failing(_) => channelz::State::TransientFailure,
+            });
+        }
         let mut own = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let news = *own != state;
         *own = state;
@@ -103,6 +114,9 @@ impl Endpoint {
         };
         self.load.begin();
         connection.begin();
+        if let Some(listed) = &self.listed {
+            listed.calls().start();
+        }
         let begun = Instant::now();
         let endpoint = Arc::clone(self);
         Some(Turn {
@@ -182,7 +196,10 @@ impl Turn {
         }
         breaker.report(self.leave, verdict, now_ms);
         load.end();
-        self.connection.end();
+        self.connection.end(verdict == Verdict::Good);
+        if let Some(listed) = &self.endpoint.listed {
+            listed.calls().end(verdict == Verdict::Good);
+        }
     }
 }
 

@@ -23,6 +23,7 @@ pub(super) struct Received {
     /// Nothing when it was ended here.
     body: Option<Incoming>,
     alarm: Alarm,
+    deadline: Option<Instant>,
     turn: Turn,
     attempt: Attempt,
     messages: Messages,
@@ -43,6 +44,7 @@ impl Received {
         Self {
             body: Some(body),
             alarm: Alarm::new(deadline),
+            deadline,
             turn,
             attempt,
             messages: Messages::default(),
@@ -78,6 +80,9 @@ impl Received {
         if let Some(trailers) = frame.trailers_ref() {
             let (code, pushback) = wire::outcome(trailers).unwrap_or((Code::Unknown, None));
             self.end(code, pushback.and_then(wire::Pushback::wait));
+            if code == Code::Ok {
+                self.attempt.call_succeeded();
+            }
         }
         Poll::Ready(Some(Ok(frame)))
     }
@@ -102,7 +107,7 @@ impl Body for Received {
         match ready!(polled) {
             Some(Ok(frame)) => self.pass(frame),
             Some(Err(error)) => {
-                let status = wire::status(error, self.service);
+                let status = wire::status(error, self.service, self.deadline);
                 self.end(status.code(), None);
                 Poll::Ready(Some(Err(status)))
             }

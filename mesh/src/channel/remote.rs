@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use http::uri::Authority;
 use http::{Request, Response};
 use http_body_util::BodyExt;
+use rustls::pki_types::ServerName;
 use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 use tonic::body::Body;
@@ -12,8 +13,10 @@ use tower::service_fn;
 use tower::util::BoxCloneSyncService;
 
 use super::attempt::{Call, Sendable};
-use super::balancer::Balancer;
+use super::balancer::{Balancer, Dialling};
 use super::config::{Configs, More, Retry};
+use super::connection::Security;
+use super::linked::linked;
 use super::outlier::Rules;
 use super::place::Places;
 use super::target::Target;
@@ -22,25 +25,40 @@ use super::underway::Underway;
 use super::wire;
 use super::{Channel, Credentials, Outbound, address_to};
 use crate::access::IDEMPOTENCY_KEY;
+use crate::channelz::{Channel as Listed, Registry};
 use crate::counted::counted;
 use crate::deadline;
 use crate::failure::Refusal;
 use crate::metrics::{self, Metrics};
 use crate::policy::{Policies, Takes};
+use crate::tls::Identities;
 use crate::trace::{self, Recording};
+
+/// Where a service is, and how this process shows itself to it.
+pub(crate) struct Way {
+    pub(crate) service: &'static str,
+    pub(crate) target: Target,
+    /// What calls say of who makes them; nothing when this process belongs to no mesh.
+    pub(crate) credentials: Option<Credentials>,
+    /// What connections show of who makes them; without, they are not encrypted.
+    pub(crate) identities: Option<Identities>,
+    /// Where operators see channels listed.
+    pub(crate) registry: Option<Registry>,
+}
 
 /// A service of other processes.
 pub(crate) struct Remote {
     pub(super) service: &'static str,
-    pub(super) target: Target,
     pub(super) authority: Authority,
-    policies: Arc<Policies>,
-    /// How this process shows itself; nothing when it belongs to no mesh.
+    target: Target,
     credentials: Option<Credentials>,
+    /// One for each service that this process can be, since each has connections of its own.
+    lines: Vec<Line>,
+    policies: Arc<Policies>,
     pub(super) configs: Configs,
-    balancer: OnceLock<Balancer>,
     pub(super) throttle: Throttle,
     places: Places,
+    listed: Option<Arc<Listed>>,
     metrics: Arc<Metrics>,
     /// What calls are counted by.
     counts: metrics::Channel,
@@ -48,29 +66,37 @@ pub(crate) struct Remote {
     name: String,
 }
 
+/// The connections of one service of this process.
+struct Line {
+    from: &'static str,
+    security: Security,
+    balancer: OnceLock<Balancer>,
+}
+
 impl Remote {
     pub(crate) fn new(
-        service: &'static str,
-        target: Target,
+        way: Way,
         policies: Arc<Policies>,
-        credentials: Option<Credentials>,
         configs: Configs,
         metrics: Arc<Metrics>,
     ) -> Self {
+        let Way { service, target, credentials, identities, registry } = way;
         let name = target.to_string();
+        let listed = registry.map(|registry| Arc::new(registry.channel(name.clone())));
         Self {
             counts: metrics.channel(&name, policies.count()),
             metrics,
             name,
             service,
             authority: target.authority(),
+            lines: lines(service, &target, identities),
             target,
-            policies,
             credentials,
+            policies,
             configs,
-            balancer: OnceLock::new(),
             throttle: Throttle::new(),
-            places: Places::default(),
+            places: Places::new(listed.clone()),
+            listed,
         }
     }
 
@@ -80,14 +106,22 @@ impl Remote {
         BoxCloneSyncService::new(service_fn(move |request| Arc::clone(&remote).call(request)))
     }
 
-    pub(super) fn balancer(&self) -> &Balancer {
+    /// Who chooses among the endpoints, over the connections of the service that makes a call.
+    pub(super) fn balancer(&self, call: &Call) -> Option<&Balancer> {
+        let own = |line: &&Line| call.from.as_deref().is_none_or(|from| from == line.from);
+        let line = self.lines.iter().find(own).or(self.lines.first())?;
         let start = || {
-            let counts = self.metrics.subchannels(&self.name);
-            let balancer = Balancer::start(&self.target, &self.authority, Rules::default(), counts);
+            let dialling = Dialling {
+                authority: self.authority.clone(),
+                security: line.security.clone(),
+                listed: self.listed.clone(),
+                counts: self.metrics.subchannels(&self.name),
+            };
+            let balancer = Balancer::start(&self.target, dialling, Rules::default());
             self.metrics.show(&self.name, balancer.fleet());
             balancer
         };
-        self.balancer.get_or_init(start)
+        Some(line.balancer.get_or_init(start))
     }
 
     async fn call(self: Arc<Self>, mut request: Request<Body>) -> Result<Response<Body>, Status> {
@@ -152,7 +186,7 @@ impl Remote {
         span: Recording,
         since: Instant,
     ) -> Result<Call, Status> {
-        let place = self.places.take().ok_or(Refusal::Crowded(self.service))?;
+        let mut place = self.places.take().ok_or(Refusal::Crowded(self.service))?;
         let method = self.policies.method(request.uri().path()).cloned();
         let config = self.configs.now().of(request.uri().path()).cloned().unwrap_or_default();
         let longest = method.as_ref().and_then(|method| method.deadline());
@@ -164,19 +198,26 @@ impl Remote {
             Some(method) => Arc::clone(&method.path),
             None => request.uri().path().into(),
         };
+        let is_stream = method.as_ref().is_none_or(|method| method.takes == Takes::Stream);
+        if is_stream {
+            let (body, stream) = linked(std::mem::take(request.body_mut()));
+            *request.body_mut() = body;
+            place = place.sending(stream);
+        }
         let counts = self.counts.of(method.as_deref());
         let underway = Arc::new(Underway::new(path, span, counts, since, deadline, place));
-        if let Some(credentials) = &self.credentials {
-            credentials.write(outbound.as_ref(), &mut request)?;
-        }
-        address_to(&self.authority, &mut request);
+        let from = match &self.credentials {
+            Some(credentials) => Some(credentials.write(outbound.as_ref(), &mut request)?),
+            None => None,
+        };
+        let is_plain = self.lines.first().is_none_or(|line| line.security.is_plain());
+        address_to(&self.authority, is_plain, &mut request);
         let has_key = request.headers().contains_key(IDEMPOTENCY_KEY);
         let (head, body) = request.into_parts();
-        let sendable = match &method {
-            Some(method) if method.takes == Takes::One => {
-                Sendable::Again(body.collect().await?.to_bytes())
-            }
-            Some(_) | None => Sendable::Once(Some(counted(body, Arc::clone(&underway.streamed)))),
+        let sendable = if is_stream {
+            Sendable::Once(Some(counted(body, Arc::clone(&underway.streamed))))
+        } else {
+            Sendable::Again(body.collect().await?.to_bytes())
         };
         if let Some(longest) = config.longest_request
             && sendable.is_longer_than(longest)
@@ -188,6 +229,7 @@ impl Remote {
             is_unary: method.as_ref().is_some_and(|method| method.unary),
             is_safe: is_safe && sendable.is_kept(),
             is_without_effect: method.is_some_and(|method| method.without_effect),
+            from,
             head,
             body: Mutex::new(sendable),
             deadline,
@@ -195,5 +237,22 @@ impl Remote {
             underway,
             tried: Mutex::default(),
         })
+    }
+}
+
+/// One line for each identity of this process; a single one where connections show none.
+fn lines(service: &'static str, target: &Target, identities: Option<Identities>) -> Vec<Line> {
+    let line = |from, security| Line { from, security, balancer: OnceLock::new() };
+    let secure = |identities: &Identities, from: &'static str| {
+        line(from, Security::Mesh { identities: identities.clone(), from, to: service })
+    };
+    match (identities, target) {
+        (Some(own), _) => own.services().iter().map(|from| secure(&own, from)).collect(),
+        (None, Target::Dns { host, public: true, .. }) => {
+            // A name that no certificate can have is refused by whoever connects.
+            let name = ServerName::try_from(host.clone()).ok();
+            name.map(|name| line("", Security::Public { name })).into_iter().collect()
+        }
+        (None, _) => vec![line("", Security::Plain)],
     }
 }

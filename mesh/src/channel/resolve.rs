@@ -53,7 +53,7 @@ impl Resolver {
             Target::Static(addresses) => Ok(fixed(sorted(addresses.iter().copied()))),
             Target::Unix(path) => Ok(fixed(vec![Address::Unix(path.clone())])),
             Target::Inproc => Ok(fixed(Vec::new())),
-            Target::Dns { host, port } => match host.parse::<IpAddr>() {
+            Target::Dns { host, port, .. } => match host.parse::<IpAddr>() {
                 Ok(address) => Ok(fixed(sorted([SocketAddr::new(address, *port)]))),
                 Err(_) => self.look_up(host.clone(), *port).await,
             },

@@ -15,7 +15,7 @@ use tower::service_fn;
 
 use super::address_to;
 use super::backoff::Backoff;
-use super::connection::Connection;
+use super::connection::{Address, Connection, DialError, Security};
 use super::endpoint::{Endpoint, MOST_CONNECTIONS, State};
 use crate::metrics::Subchannels;
 
@@ -26,6 +26,7 @@ const LASTING: std::time::Duration = std::time::Duration::from_secs(3);
 pub(super) struct Subchannel {
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) authority: Authority,
+    pub(super) security: Security,
     pub(super) counts: Subchannels,
     /// Wakes whoever chooses among endpoints.
     pub(super) changed: Arc<Notify>,
@@ -42,7 +43,7 @@ impl Subchannel {
         let mut backoff = Backoff::default();
         loop {
             let begun = Instant::now();
-            match Connection::dial(&self.endpoint.address).await {
+            match self.dial().await {
                 Ok(connection) => {
                     self.hold(connection).await;
                     self.endpoint.set_connections(Vec::new());
@@ -60,6 +61,19 @@ impl Subchannel {
         }
     }
 
+    async fn dial(&self) -> Result<Connection, DialError> {
+        let Endpoint { address, listed, .. } = &*self.endpoint;
+        let connection = Connection::dial(address, &self.security).await?;
+        if let Some(listed) = listed {
+            let remote = match address {
+                Address::Tcp(remote) => Some(*remote),
+                Address::Unix(_) => None,
+            };
+            connection.list(listed.socket(None, remote));
+        }
+        Ok(connection)
+    }
+
     /// Returns when the last connection is closed.
     async fn hold(&self, first: Connection) {
         let mut connections = vec![Arc::new(first)];
@@ -70,7 +84,7 @@ impl Subchannel {
                 () = lead.closed() => {}
                 () = self.follow(&lead) => {}
                 () = self.endpoint.is_full.notified(), if connections.len() < MOST_CONNECTIONS => {
-                    match Connection::dial(&self.endpoint.address).await {
+                    match self.dial().await {
                         Ok(more) => {
                             connections.push(Arc::new(more));
                             open.push(self.counts.connected());
@@ -105,14 +119,17 @@ impl Subchannel {
             if connection.is_closed() {
                 return;
             }
-            self.fail(&format!("its health is not known: {}", status.message()));
+            // Whoever has said that it stops says nothing more.
+            if self.endpoint.state() != State::Resting {
+                self.fail(&format!("its health is not known: {}", status.message()));
+            }
             sleep(backoff.failed(rand::random())).await;
         }
     }
 
     async fn watch(&self, connection: &Arc<Connection>) -> Result<Watch, Status> {
         let mut client = HealthClient::new(service_fn(|mut request: Request<Body>| {
-            address_to(&self.authority, &mut request);
+            address_to(&self.authority, self.security.is_plain(), &mut request);
             let sent = connection.send(request);
             async move {
                 let answer =

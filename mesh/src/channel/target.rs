@@ -16,6 +16,8 @@ pub enum Target {
         host: String,
         /// The port of every address.
         port: u16,
+        /// Whether the name must be shown by a certificate that the system believes: `https://shop.example`.
+        public: bool,
     },
     /// These addresses: `static:10.0.0.7:7000,10.0.0.8:7000`.
     Static(Vec<SocketAddr>),
@@ -28,7 +30,7 @@ pub enum Target {
 /// Text that names no target.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not like dns:///host:port, http://host:port, static:10.0.0.7:7000,10.0.0.8:7000, unix:/path or inproc:///name"
+    "`{0}` is not like dns:///host:port, http://host:port, https://host, static:10.0.0.7:7000,10.0.0.8:7000, unix:/path or inproc:///name"
 )]
 pub struct MalformedTarget(String);
 
@@ -40,10 +42,9 @@ impl FromStr for Target {
         let (scheme, rest) = text.split_once(':').ok_or_else(malformed)?;
         let target = match scheme {
             // An authority would name a DNS server of its own; the system's are asked.
-            "dns" => named(rest.strip_prefix("///").unwrap_or(rest)),
-            "http" => {
-                rest.strip_prefix("//").map(|rest| rest.trim_end_matches('/')).and_then(named)
-            }
+            "dns" => named(rest.strip_prefix("///").unwrap_or(rest), None),
+            "http" => url(rest).and_then(|rest| named(rest, None)),
+            "https" => url(rest).and_then(|rest| named(rest, Some(443))),
             "static" => rest
                 .split(',')
                 .map(|address| address.trim().parse().ok())
@@ -57,10 +58,18 @@ impl FromStr for Target {
     }
 }
 
-/// `host:port`; an IPv6 address stands in brackets.
-fn named(text: &str) -> Option<Target> {
-    let (host, port) = text.rsplit_once(':')?;
-    let port = port.parse().ok().filter(|port| *port != 0)?;
+/// What stands behind the scheme of a URL without a path.
+fn url(rest: &str) -> Option<&str> {
+    Some(rest.strip_prefix("//")?.trim_end_matches('/'))
+}
+
+/// `host:port`; an IPv6 address stands in brackets. What is public has a port that need not be said.
+fn named(text: &str, public_port: Option<u16>) -> Option<Target> {
+    let said = text.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
+    let (host, port) = match (said, public_port) {
+        (Some((host, port)), _) => (host, port.parse().ok().filter(|port| *port != 0)?),
+        (None, port) => (text, port?),
+    };
     let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     let host = match bracketed {
         Some(host) => host.parse::<IpAddr>().ok()?.to_string(),
@@ -68,7 +77,7 @@ fn named(text: &str) -> Option<Target> {
     };
     let letter = |letter: char| letter.is_ascii_alphanumeric() || "-._".contains(letter);
     let is_name = bracketed.is_some() || (!host.is_empty() && host.chars().all(letter));
-    is_name.then_some(Target::Dns { host, port })
+    is_name.then_some(Target::Dns { host, port, public: public_port.is_some() })
 }
 
 /// `unix:path` or `unix:///absolute`, as gRPC's naming has both.
@@ -81,8 +90,8 @@ impl std::fmt::Display for Target {
     /// As gRPC's naming has it, whatever was written.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Dns { host, port } if host.contains(':') => write!(f, "dns:///[{host}]:{port}"),
-            Self::Dns { host, port } => write!(f, "dns:///{host}:{port}"),
+            Self::Dns { public: true, .. } => write!(f, "https://{}", self.authority()),
+            Self::Dns { public: false, .. } => write!(f, "dns:///{}", self.authority()),
             Self::Static(addresses) => {
                 let addresses: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
                 write!(f, "static:{}", addresses.join(","))
@@ -97,8 +106,8 @@ impl Target {
     /// What a request names as the one that it is for, in `:authority`.
     pub(super) fn authority(&self) -> Authority {
         let text = match self {
-            Self::Dns { host, port } if host.contains(':') => format!("[{host}]:{port}"),
-            Self::Dns { host, port } => format!("{host}:{port}"),
+            Self::Dns { host, port, .. } if host.contains(':') => format!("[{host}]:{port}"),
+            Self::Dns { host, port, .. } => format!("{host}:{port}"),
             Self::Static(addresses) => {
                 addresses.first().map_or_else(String::new, SocketAddr::to_string)
             }
@@ -116,7 +125,7 @@ mod tests {
     use super::*;
 
     fn dns(host: &str, port: u16) -> Target {
-        Target::Dns { host: host.into(), port }
+        Target::Dns { host: host.into(), port, public: false }
     }
 
     #[test]
@@ -128,6 +137,8 @@ mod tests {
         assert_eq!(read("dns:orders:7000"), dns("orders", 7000));
         assert_eq!(read("http://127.0.0.1:7000"), dns("127.0.0.1", 7000));
         assert_eq!(read("http://[::1]:7000/"), dns("::1", 7000));
+        let shop = Target::Dns { host: "shop.example".into(), port: 443, public: true };
+        assert_eq!(read("https://shop.example/"), shop);
         assert_eq!(read("static:10.0.0.7:1, [::1]:2"), Target::Static(both.to_vec()));
         assert_eq!(read("unix:/run/a.sock"), Target::Unix("/run/a.sock".into()));
         assert_eq!(read("unix:///run/a.sock"), Target::Unix("/run/a.sock".into()));
@@ -153,6 +164,8 @@ mod tests {
             "dns:///orders:70000",
             "dns:///two words:1",
             "dns:///[orders]:1",
+            "https://",
+            "https://shop.example:no",
             "http:/orders:1",
             "http://orders:1/path",
             "static:",

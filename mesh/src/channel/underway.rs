@@ -28,7 +28,7 @@ pub(super) struct Underway {
     hedges: AtomicU32,
     delay_us: AtomicU64,
     has_ended: AtomicBool,
-    _place: Place,
+    place: Place,
 }
 
 impl Underway {
@@ -52,8 +52,13 @@ impl Underway {
             hedges: AtomicU32::new(0),
             delay_us: AtomicU64::new(0),
             has_ended: AtomicBool::new(false),
-            _place: place,
+            place,
         }
+    }
+
+    /// Its answer is a good one.
+    pub(super) fn succeeded(&self) {
+        self.place.succeeded();
     }
 
     /// It is tried again after a wait.
@@ -130,6 +135,11 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
+    /// Its answer is a good one, and the call's.
+    pub(super) fn call_succeeded(&self) {
+        self.call.succeeded();
+    }
+
     /// Says in a request which span it is of.
     pub(super) fn inject(&self, headers: &mut HeaderMap) {
         self.span.at().inject(headers);

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use h2::Reason;
 use http::HeaderMap;
+use tokio::time::Instant;
 use tonic::{Code, Status};
 
-use crate::failure::Refusal;
+use crate::deadline;
+use crate::failure::{PUSHBACK, Refusal};
 
-/// In how many milliseconds a server wants to be tried again; anything but a number means never (gRFC A6).
-pub(crate) const PUSHBACK: &str = "grpc-retry-pushback-ms";
 /// How often a call was tried before; absent the first time.
 pub(super) const PREVIOUS: &str = "grpc-previous-rpc-attempts";
 
@@ -45,9 +45,15 @@ pub(super) fn outcome(headers: &HeaderMap) -> Option<(Code, Option<Pushback>)> {
 }
 
 /// A broken connection or a reset stream, as a status.
-pub(super) fn status(error: hyper::Error, service: &'static str) -> Status {
+pub(super) fn status(
+    error: hyper::Error,
+    service: &'static str,
+    deadline: Option<Instant>,
+) -> Status {
     let reset = h2_error(&error).filter(|error| error.is_reset());
     let refusal = match reset.and_then(h2::Error::reason) {
+        // A server gives up at the deadline too, and its reset may be here before ours.
+        Some(Reason::CANCEL) if deadline::is_over(deadline) => Refusal::DeadlineExceeded,
         Some(Reason::CANCEL) => Refusal::PeerCancelled(service),
         Some(Reason::ENHANCE_YOUR_CALM) => Refusal::PeerOverrun(service),
         Some(Reason::INADEQUATE_SECURITY) => Refusal::PeerInsecure(service),

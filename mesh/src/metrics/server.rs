@@ -166,7 +166,7 @@ impl Drop for CallTimer {
 }
 
 impl CallTimer {
-    pub(crate) fn method(&self) -> &Method {
+    pub(crate) fn method(&self) -> &Arc<Method> {
         &self.method
     }
 

@@ -20,8 +20,10 @@ use tower::ServiceExt;
 use self::body::Watched;
 use self::cache::{Answers, Looked};
 use self::lease::lease;
+pub(crate) use self::outcome::code_of;
 use self::outcome::complete;
 use crate::access;
+use crate::admission::{Admission, Place};
 use crate::changes::Changes;
 use crate::channel::Outbound;
 use crate::context::Context;
@@ -34,6 +36,8 @@ use crate::limits::Limiter;
 use crate::metrics::{CallTimer, Metrics, status_name};
 use crate::policy::{Method, Policies, Takes};
 use crate::replay::Replay;
+use crate::service_token;
+use crate::tls::PeerService;
 use crate::trace::{self, Recording};
 
 /// The largest message that a service takes or gives, in bytes.
@@ -51,6 +55,7 @@ struct Parts {
     metrics: Arc<Metrics>,
     identity: Arc<Identity>,
     limiter: Arc<Limiter>,
+    admission: Option<Arc<Admission>>,
     answers: Answers,
 }
 
@@ -61,6 +66,7 @@ impl Stack {
         metrics: Arc<Metrics>,
         identity: Arc<Identity>,
         limiter: Arc<Limiter>,
+        admission: Option<Arc<Admission>>,
         changes: Changes,
     ) -> Self {
         let answers = Answers::new(changes);
@@ -71,6 +77,7 @@ impl Stack {
                 metrics,
                 identity,
                 limiter,
+                admission,
                 answers,
             }),
         }
@@ -109,7 +116,7 @@ impl Stack {
             response.headers_mut().insert(trace::HEADER, id);
         }
         // A trailers-only answer ends here; any other when its body does.
-        match outcome::code_of(response.headers()) {
+        match code_of(response.headers()) {
             Some(code) => {
                 end(&call, &span, code, 0);
                 response
@@ -133,17 +140,40 @@ impl Stack {
             return Err(Refusal::DeadlineExceeded.into());
         }
 
-        // Identity before access, and both before the rate limit, which counts by caller.
-        let identified = match outbound {
-            Some(outbound) => Identified {
-                caller: outbound.context.caller,
-                credential: outbound.context.credential,
-                address: outbound.context.address,
-                from_mesh: true,
-            },
-            None => {
-                within(deadline, parts.identity.identify(request.headers(), &method.path)).await??
+        // Admission before identity: what is too much costs nothing. It believes who says to be a service, since
+        // who is none is refused in the next step.
+        let place = match &parts.admission {
+            Some(admission) => {
+                let by_service = outbound.is_some() || service_token::is_claimed(request.headers());
+                admission.admit(method, by_service)?
             }
+            None => None,
+        };
+        let answered = self.admitted(call, request, outbound, span, place.as_ref()).await;
+        if let Some(place) = place {
+            place.end(answered.as_ref().map_or_else(Status::code, |response| {
+                code_of(response.headers()).unwrap_or(Code::Ok)
+            }));
+        }
+        answered
+    }
+
+    async fn admitted(
+        &self,
+        call: &CallTimer,
+        request: Request<Body>,
+        outbound: Option<Outbound>,
+        span: &Recording,
+        place: Option<&Place>,
+    ) -> Result<Response<Body>, Status> {
+        let (parts, method, deadline) = (&self.parts, call.method(), call.deadline());
+        // Identity before access, and both before the rate limit, which counts by caller.
+        let identified = if let Some(outbound) = outbound {
+            near(&parts.identity, method, outbound.context)?
+        } else {
+            let peer = request.extensions().get::<PeerService>();
+            let identified = parts.identity.identify(request.headers(), peer, &method.path);
+            within(deadline, identified).await??
         };
         access::check(method, &identified.caller)?;
         let from_mesh = identified.from_mesh;
@@ -167,6 +197,9 @@ impl Stack {
             match parts.answers.look(method, rules, &context.caller, request).await? {
                 Looked::Hit(response) => {
                     parts.metrics.cache_hit(method);
+                    if let Some(place) = place {
+                        place.unmeasured();
+                    }
                     Ok(response)
                 }
                 Looked::Miss(request, place) => {
@@ -199,6 +232,17 @@ impl Stack {
             Err(_) => Err(Refusal::Panicked.into()),
         }
     }
+}
+
+/// What is known of a call that comes from this very process.
+fn near(identity: &Identity, method: &Method, context: Context) -> Result<Identified, Refusal> {
+    identity.check_near(&context.caller, &method.service)?;
+    Ok(Identified {
+        caller: context.caller,
+        credential: context.credential,
+        address: context.address,
+        from_mesh: true,
+    })
 }
 
 /// Whether the routes have no such RPC: a contract that is known, of a service that runs elsewhere.

@@ -119,8 +119,8 @@ fn read_certificates(
 
 /// The bytes of a file, which are remembered to tell whether it has changed.
 fn bytes(path: &Path, read: &mut Vec<Vec<u8>>) -> Result<Vec<u8>, TlsError> {
-    let bytes = std::fs::read(path)
-        .map_err(|source| TlsError::Unreadable { path: path.into(), source })?;
+    let bytes =
+        std::fs::read(path).map_err(|source| TlsError::Unreadable { path: path.into(), source })?;
     read.push(bytes.clone());
     Ok(bytes)
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use contract::grpc::health::v1::HealthCheckRequest;
+use contract::grpc::health::v1::health_client::HealthClient;
 use mesh::limits::Limits;
 use mesh::serve::{Drain, Ended};
 use mesh_testing::parrot::v1::{Deed, Errand};
@@ -99,6 +101,24 @@ async fn an_idle_connection_does_not_keep_a_process() {
 
     world.stop.cancel();
 
+    assert_eq!(end(&mut world).await, Ended::Clean);
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_watches_the_health_of_a_process_does_not_keep_it() {
+    let mut world = draining(0, 20).await;
+    let mut health = HealthClient::new(world.caller.channel("parrot"));
+    let mut watch = health.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
+    watch.message().await.unwrap().unwrap();
+    let begun = Instant::now();
+
+    world.server.health().stop();
+    world.stop.cancel();
+    let told = watch.message().await.unwrap();
+    let last = watch.message().await.unwrap();
+
+    assert!(told.is_some() && last.is_none());
     assert_eq!(end(&mut world).await, Ended::Clean);
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
 use mesh::limits::Limits;
-use mesh::serve::Drain;
+use mesh::serve::{Config, Drain};
 use mesh::{CancellationToken, Channel, Clock, Configs, Mesh, ServiceConfig, Status};
 use mesh_testing::parrot::v1::parrot_service_client::ParrotServiceClient;
 use mesh_testing::parrot::v1::{Errand, Report};
@@ -64,8 +64,9 @@ impl Replica {
             let replica = answering.clone();
             async move { Ok::<_, Infallible>(replica.answer(request).await) }
         });
-        let drain = Drain { longest: Duration::ZERO, ..Drain::default() };
-        tokio::spawn(mesh::serve::http(listener, service, drain, replica.stop.clone()));
+        let end = Drain { longest: Duration::ZERO, ..Drain::at_once() };
+        let config = Config::mesh().ending(end);
+        tokio::spawn(mesh::serve::http(listener, service, config, replica.stop.clone()));
         replica
     }
 
@@ -99,7 +100,7 @@ impl Replica {
         let mood = self.mood.lock().unwrap().clone();
         match mood {
             Mood::Well => {}
-            Mood::Slow(time) => tokio::time::sleep(time).await,
+            Mood::Slow(time) => wait(time).await,
             Mood::Mute => std::future::pending().await,
             Mood::Refusing(code, pushback) => {
                 let mut refused = Status::new(code, "as the test has it").into_http();
@@ -118,6 +119,11 @@ impl Replica {
         let content_type = ("content-type", "application/grpc");
         Response::builder().header(content_type.0, content_type.1).body(Body::new(message)).unwrap()
     }
+}
+
+/// As long as a mood lasts, in the paused time of the test.
+async fn wait(time: Duration) {
+    tokio::time::sleep(time).await;
 }
 
 /// Replicas, and a mesh that calls them.
@@ -175,6 +181,8 @@ pub(crate) fn calling(target: &str, calls: Configs) -> Mesh {
         calls,
         subscriptions: HashMap::new(),
         service_key: None,
+        identities: None,
+        callers: mesh::Callers::default(),
         limits: Limits::default(),
         clock: Clock::system(),
         process: "caller",

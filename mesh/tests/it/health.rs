@@ -53,7 +53,9 @@ async fn watch_tells_each_change_once() {
         let unchanged = timeout(Duration::from_secs(60), watch.message()).await;
         world.server.health().stop();
         let second = watch.message().await.unwrap().unwrap();
+        let end = watch.message().await.unwrap();
 
+        assert_eq!(end, None, "{shape:?}: who watches does not keep what ends");
         assert!(is(first, ServingStatus::Serving), "{shape:?}");
         assert!(unchanged.is_err(), "{shape:?}: {unchanged:?}");
         assert!(is(second, ServingStatus::NotServing), "{shape:?}");
@@ -89,6 +91,62 @@ async fn list_tells_of_all() {
         assert!(is(statuses[""], ServingStatus::Serving), "{shape:?}");
         assert!(is(statuses[PARROT], ServingStatus::Serving), "{shape:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_of_more_than_a_hundred_is_refused() {
+    for shape in Shape::ALL {
+        let world = shape.start().await;
+        let mut health = HealthClient::new(world.stranger().await);
+        let here = health.list(HealthListRequest {}).await.unwrap().into_inner().statuses.len();
+        let more: Vec<_> = (here..100).map(|number| number.to_string()).collect();
+        world.server.health().serve(more.iter().map(String::as_str));
+
+        let all = health.list(HealthListRequest {}).await.unwrap().into_inner().statuses;
+        world.server.health().serve(["one too many"]);
+        let status = health.list(HealthListRequest {}).await.unwrap_err();
+
+        assert_eq!(all.len(), 100, "{shape:?}");
+        assert_eq!(status.code(), Code::ResourceExhausted, "{shape:?}");
+        assert_eq!(reason(&status), "TOO_MANY_SERVICES", "{shape:?}");
+        assert!(health.check(of("one too many")).await.is_ok(), "{shape:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dependency_that_is_down_is_told_and_takes_nothing_with_it() {
+    for shape in Shape::ALL {
+        let world = shape.start().await;
+        let mut health = HealthClient::new(world.stranger().await);
+        let mut watch = health.watch(of("dependency.keys")).await.unwrap().into_inner();
+        let begun = watch.message().await.unwrap().unwrap();
+
+        let asked = watch.message().await.unwrap().unwrap();
+        world.server.health().dependency("dependency.keys", false);
+        let down = watch.message().await.unwrap().unwrap();
+        let whole = health.check(of("")).await.unwrap().into_inner();
+        let again = watch.message().await.unwrap().unwrap();
+
+        assert!(is(begun, ServingStatus::ServiceUnknown), "{shape:?}");
+        assert!(is(asked, ServingStatus::Serving), "{shape:?}");
+        assert!(is(down, ServingStatus::NotServing), "{shape:?}");
+        assert!(is(whole, ServingStatus::Serving), "{shape:?}");
+        assert!(is(again, ServingStatus::Serving), "{shape:?}: keys are asked for every 5 s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_stopped_does_not_begin_again() {
+    let world = Shape::Near.start().await;
+    let mut health = HealthClient::new(world.stranger().await);
+    world.server.health().stop();
+
+    world.server.health().serve([PARROT, "late.v1.Service"]);
+    world.server.health().dependency("dependency.keys", true);
+
+    let statuses = health.list(HealthListRequest {}).await.unwrap().into_inner().statuses;
+    assert!(statuses.values().all(|told| is(*told, ServingStatus::NotServing)), "{statuses:?}");
+    assert!(statuses.contains_key("late.v1.Service"));
 }
 
 async fn reflected(channel: Channel) -> Vec<String> {

@@ -16,9 +16,13 @@ use crate::shape::{Shape, World};
 
 async fn tight(shape: Shape) -> World {
     let of = |number| NonZeroU32::new(number).unwrap();
-    let limits =
-        Limits { reads_per_second: of(3), writes_per_second: of(2), credentials_per_minute: of(1) };
-    shape.start_with(limits, Drain::default()).await
+    let limits = Limits {
+        reads_per_second: of(3),
+        writes_per_second: of(2),
+        credentials_per_minute: of(1),
+        ..Limits::default()
+    };
+    shape.start_with(limits, Drain::at_once()).await
 }
 
 fn from(address: &str, mut request: Request<Errand>) -> Request<Errand> {

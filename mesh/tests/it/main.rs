@@ -2,14 +2,19 @@
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 mod access;
+mod admin;
+mod admission;
 mod asking;
 mod balancing;
 mod cache;
 mod cancellation;
+mod certificates;
+mod connections;
 mod deadline;
 mod drain;
 mod errors;
 mod fleet;
+mod frames;
 mod health;
 mod identity;
 mod limits;

@@ -55,8 +55,8 @@ async fn a_process_that_is_gone_is_unavailable_and_found_again_when_it_is_back()
         assert!(!status.message().contains("127.0.0.1"), "{}", status.message());
     }
     let listener = TcpListener::bind(address).await.unwrap();
-    let drain = mesh::serve::Drain::default();
-    tokio::spawn(mesh::serve::grpc(listener, world.server.clone(), drain, world.stop.clone()));
+    let config = mesh::serve::Config::mesh();
+    tokio::spawn(mesh::serve::grpc(listener, world.server.clone(), config, world.stop.clone()));
     let back = Instant::now();
     while client.act(saying("")).await.is_err() {
         assert!(back.elapsed() < Duration::from_secs(5), "it is not found again");

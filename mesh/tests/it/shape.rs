@@ -8,7 +8,7 @@ use std::time::Duration;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use mesh::channel::Outgoing;
 use mesh::limits::Limits;
-use mesh::serve::{Drain, Ended};
+use mesh::serve::{Config, Drain, Ended};
 use mesh::service_token::ServiceKey;
 use mesh::signing::SigningKey;
 use mesh::{CancellationToken, Channel, Clock, Context, Mesh, Service};
@@ -44,10 +44,14 @@ impl Shape {
 
     /// A mesh of this shape, as it is by default.
     pub(crate) async fn start(self) -> World {
-        self.start_with(Limits::default(), Drain::default()).await
+        self.start_with(Limits::default(), Drain::at_once()).await
     }
 
     pub(crate) async fn start_with(self, limits: Limits, drain: Drain) -> World {
+        self.serving(limits, Config::mesh().ending(drain)).await
+    }
+
+    pub(crate) async fn serving(self, limits: Limits, config: Config) -> World {
         let clock = Clock::at(BEGINNING);
         let (parrot, signer) = (Parrot::new(), Arc::new(Signer::new(clock.clone())));
         let pem = SigningKey::generate_pem().unwrap();
@@ -72,7 +76,7 @@ impl Shape {
                 run(&server, vec![parrot.service()]);
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
                 let address = listener.local_addr().unwrap();
-                let serving = mesh::serve::grpc(listener, server.clone(), drain, stop.clone());
+                let serving = mesh::serve::grpc(listener, server.clone(), config, stop.clone());
                 let served = Served { address, ended: tokio::spawn(serving) };
                 let elsewhere = HashMap::from([("parrot", format!("http://{address}"))]);
                 let caller = begin(elsewhere, "caller");
@@ -152,6 +156,8 @@ pub(crate) fn mesh(
         calls: mesh::Configs::default(),
         subscriptions: HashMap::new(),
         service_key,
+        identities: None,
+        callers: mesh::Callers::default(),
         limits,
         clock: clock.clone(),
         process,

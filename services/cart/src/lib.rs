@@ -23,6 +23,9 @@ pub const NAME: &str = "cart";
 pub const MIGRATIONS: &[Migration] =
     &[Migration::new("0001_carts", include_str!("../migrations/0001_carts.sql"))];
 
+/// The services that it calls.
+pub const CALLS: &[&str] = &["catalog"];
+
 /// The events that it consumes.
 pub const CONSUMES: &[&str] = &[events::ORDER_CONFIRMED];
 

@@ -30,6 +30,9 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration::new("0003_stock", include_str!("../migrations/0003_stock.sql")),
 ];
 
+/// The services that it calls.
+pub const CALLS: &[&str] = &[];
+
 /// The events that it consumes.
 pub const CONSUMES: &[&str] = &[];
 

@@ -25,6 +25,9 @@ pub const NAME: &str = "ledger";
 pub const MIGRATIONS: &[Migration] =
     &[Migration::new("0001_ledger", include_str!("../migrations/0001_ledger.sql"))];
 
+/// The services that it calls.
+pub const CALLS: &[&str] = &[];
+
 /// The events that it consumes.
 pub const CONSUMES: &[&str] = &[];
 

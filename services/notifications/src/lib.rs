@@ -28,6 +28,9 @@ pub const NAME: &str = "notifications";
 pub const MIGRATIONS: &[Migration] =
     &[Migration::new("0001_notifications", include_str!("../migrations/0001_notifications.sql"))];
 
+/// The services that it calls.
+pub const CALLS: &[&str] = &[];
+
 /// The events that it consumes.
 pub const CONSUMES: &[&str] = &events::CONSUMES;
 

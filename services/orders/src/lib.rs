@@ -32,6 +32,9 @@ pub const NAME: &str = "orders";
 pub const MIGRATIONS: &[Migration] =
     &[Migration::new("0001_orders", include_str!("../migrations/0001_orders.sql"))];
 
+/// The services that it calls.
+pub const CALLS: &[&str] = &["cart", "catalog", "payments", "users"];
+
 /// The events that it consumes.
 pub const CONSUMES: &[&str] = &["tradewind.payments.v1.PaymentChanged"];
 

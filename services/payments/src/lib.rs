@@ -37,6 +37,9 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration::new("0002_simulator", include_str!("../migrations/0002_simulator.sql")),
 ];
 
+/// The services that it calls.
+pub const CALLS: &[&str] = &["ledger"];
+
 /// The events that it consumes.
 pub const CONSUMES: &[&str] = &[];
 

@@ -43,6 +43,9 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration::new("0002_first_passwords", include_str!("../migrations/0002_first_passwords.sql")),
 ];
 
+/// The services that it calls.
+pub const CALLS: &[&str] = &[];
+
 /// The events that it consumes.
 pub const CONSUMES: &[&str] = &[];
 

@@ -23,6 +23,8 @@ pub(crate) fn mesh(
         calls: mesh::Configs::default(),
         subscriptions: HashMap::new(),
         service_key: None,
+        identities: None,
+        callers: mesh::Callers::default(),
         limits: unlimited(),
         clock: Clock::system(),
         process: "conformance",
@@ -35,7 +37,12 @@ pub(crate) fn mesh(
 /// The suites call from one address, faster than any customer.
 fn unlimited() -> Limits {
     let most = NonZeroU32::MAX;
-    Limits { reads_per_second: most, writes_per_second: most, credentials_per_minute: most }
+    Limits {
+        reads_per_second: most,
+        writes_per_second: most,
+        credentials_per_minute: most,
+        at_once: None,
+    }
 }
 
 /// Ends when whoever started this process is gone, or has closed its standard input.

@@ -89,6 +89,8 @@ impl Harness {
             calls: mesh::Configs::default(),
             subscriptions,
             service_key: None,
+            identities: None,
+            callers: mesh::Callers::default(),
             limits: mesh::limits::Limits::default(),
             clock: clock.clone(),
             process: "test",

@@ -7,7 +7,7 @@ use http::Request;
 use http_body::Frame;
 use http_body_util::StreamBody;
 use mesh::CancellationToken;
-use mesh::serve::Drain;
+use mesh::serve::Config;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
@@ -19,7 +19,7 @@ async fn serve() -> (SocketAddr, Stop) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let served = mesh::serve::http(listener, parrot(), Drain::default(), stop.clone());
+    let served = mesh::serve::http(listener, parrot(), Config::edge(), stop.clone());
     tokio::spawn(served);
     (address, Stop(stop))
 }

@@ -31,6 +31,8 @@ impl Replica {
             calls: mesh::Configs::default(),
             subscriptions: HashMap::new(),
             service_key: None,
+            identities: None,
+            callers: mesh::Callers::default(),
             limits: mesh::limits::Limits::default(),
             clock: clock.clone(),
             process: "test",

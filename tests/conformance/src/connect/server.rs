@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 
 use anyhow::{Context, Result, ensure};
 use gateway::{Gateway, Options};
-use mesh::serve::Drain;
+use mesh::serve::{Config, Drain};
 use mesh::{CancellationToken, Service};
 use prost::Message;
 use tokio::net::TcpListener;
@@ -44,7 +44,7 @@ pub(crate) async fn run() -> Result<()> {
         port: address.port().into(),
         ..ServerCompatResponse::default()
     })?;
-    mesh::serve::http(listener, gateway, Drain::default(), stop).await;
+    mesh::serve::http(listener, gateway, Config::edge().ending(Drain::at_once()), stop).await;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::Write;
 
 use anyhow::Result;
-use mesh::serve::Drain;
+use mesh::serve::{Config, Drain};
 use mesh::{CancellationToken, Service};
 use tokio::net::TcpListener;
 
@@ -21,7 +21,8 @@ pub(crate) async fn run() -> Result<()> {
     let mesh = serving::mesh(vec![service], HashMap::new(), &stop)?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     writeln!(std::io::stdout(), "{}", listener.local_addr()?.port())?;
-    let serving = mesh::serve::grpc(listener, mesh, Drain::default(), stop.clone());
+    let serving =
+        mesh::serve::grpc(listener, mesh, Config::mesh().ending(Drain::at_once()), stop.clone());
     tokio::select! {
         _ = serving => {}
         () = serving::until_left() => {}
