@@ -13,7 +13,7 @@ run: ## Build and serve the sample shop on 127.0.0.1:8080
 	$(SERVE)
 
 trace: ## Place an order and show its trace, in a Jaeger where scripts/jaeger.sh has built one
-	@scripts/install.sh run
+	@scripts/install.sh trace
 	@scripts/trace.sh
 
 test: ## Check everything that must hold before a change lands

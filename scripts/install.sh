@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs by name what is missing to run, or to test, and says what it cannot install.
-# Usage: scripts/install.sh run|test|bench|conformance
+# Usage: scripts/install.sh run|trace|test|bench|conformance
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -108,9 +108,9 @@ install_grpcurl() {
 }
 
 case "${1:-}" in
-  run | test | bench | conformance) ;;
+  run | trace | test | bench | conformance) ;;
   *)
-    echo "usage: $0 run|test|bench|conformance" >&2
+    echo "usage: $0 run|trace|test|bench|conformance" >&2
     exit 2
     ;;
 esac
@@ -127,6 +127,10 @@ if [ "$1" = test ] || [ "$1" = bench ]; then
   need_file '/usr/lib/postgresql/*/bin/initdb' postgresql
   need git git
   need strace strace
+fi
+if [ "$1" = trace ]; then
+  need curl curl
+  need node nodejs
 fi
 if [ "$1" = test ]; then
   # Faults are put into networks of their own.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Shows one order as one trace: starts a Jaeger, a mesh that sends it what it does, and places an order.
-# Usage: scripts/trace.sh
+# Shows one order as one trace: starts a Jaeger, a mesh of eight processes that send it their spans, and places an
+# order. PORT is the first of the twenty that it listens on.
+# Usage: [PORT=…] scripts/trace.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,63 +10,95 @@ if ! command -v jaeger >/dev/null; then
   echo "tradewind: there is no Jaeger here. scripts/jaeger.sh builds one, in about eleven minutes." >&2
   exit 1
 fi
-cargo build --quiet --workspace --bins
+cargo build --quiet
 
+port=${PORT:-7300}
 data=$(mktemp -d)
 running=()
+services=(users catalog cart orders payments ledger notifications)
+
 end() {
+  local process
   for process in "${running[@]}"; do
-    kill "$process" 2>/dev/null && wait "$process" 2>/dev/null || true
+    kill "$process" 2>/dev/null || true
   done
+  wait
   rm -rf "$data"
 }
 trap end EXIT
 
+# The address that is so many from the first.
+at() {
+  echo "127.0.0.1:$((port + $1))"
+}
+
 # Asks until something answers as it should: the address, then a word of the answer.
 await() {
   local tries
-  for tries in $(seq 300); do
+  for tries in $(seq 600); do
     curl --silent --fail "$1" | grep --quiet -- "$2" && return
     sleep 0.1
   done
-  echo "tradewind: $1 did not answer in time" >&2
-  return 1
+  echo "tradewind: $1 does not answer with $2" >&2
+  tail -n 3 "$data"/*.log >&2
+  exit 1
 }
 
-otlp=127.0.0.1:${OTLP_PORT:-4317}
-query=127.0.0.1:${QUERY_PORT:-16686}
-gateway=127.0.0.1:${GATEWAY_PORT:-8080}
-admin=127.0.0.1:${ADMIN_PORT:-9464}
+# Starts one process of the mesh: its service, its number among them, what else it is told.
+serve() {
+  local service=$1 number=$2 places=() other
+  shift 2
+  for other in "${!services[@]}"; do
+    [ "${services[other]}" = "$service" ] || places+=(--at "${services[other]}=http://$(at $((other * 2)))")
+  done
+  target/debug/tradewind serve "$service" --data "$data" --mesh-key "$data/mesh.pem" "${places[@]}" \
+    --mesh-listen "$(at $((number * 2)))" --admin-listen "$(at $((number * 2 + 1)))" \
+    --otlp "http://$otlp" --otlp-signals traces --sample 0 "$@" >"$data/$service.log" 2>&1 &
+  running+=($!)
+}
 
-JAEGER_OTLP=$otlp JAEGER_QUERY=$query JAEGER_HEALTH=127.0.0.1:${HEALTH_PORT:-13133} \
+otlp=$(at 16)
+query=$(at 17)
+gateway=$(at 18)
+JAEGER_OTLP=$otlp JAEGER_QUERY=$query JAEGER_HEALTH=$(at 19) \
   jaeger --config scripts/trace/jaeger.yaml >"$data/jaeger.log" 2>&1 &
 running+=($!)
 await "http://$query/api/services" data
 
-target/debug/tradewind serve --data "$data" --demo-shop --listen "$gateway" --admin-listen "$admin" \
-  --otlp "http://$otlp" --otlp-signals traces --sample 0 >"$data/tradewind.log" 2>&1 &
-running+=($!)
-await "http://$admin/readyz" ready
+password=$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')
+target/debug/tradewind mesh-key "$data/mesh.pem" >"$data/mesh-key.log"
+for number in "${!services[@]}"; do
+  serve "${services[number]}" "$number" --admin-email trace@example.com --admin-password "$password"
+done
+for number in "${!services[@]}"; do
+  await "http://$(at $((number * 2 + 1)))/readyz" ready
+done
+serve gateway 7 --listen "$gateway"
+await "http://$(at 15)/readyz" ready
+TRADEWIND_EMAIL=trace@example.com TRADEWIND_PASSWORD=$password target/debug/tradewind \
+  import node/sample/shop.csv --url "http://$gateway" >"$data/import.log" 2>&1
+await "http://$gateway/v1/products:search?query=shirt" var_
 
-# A trace of its own, which the order is placed in: a random id, kept.
+# The order is placed in a trace that nobody else is in, and that is kept.
 trace=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
-token=$(curl --silent --fail --request POST "http://$gateway/v1/sessions:guest" --data '{}' |
-  node --print 'JSON.parse(require("fs").readFileSync(0)).accessToken')
-variant=$(curl --silent --fail "http://$gateway/v1/products:search?query=shirt" |
-  node --print 'JSON.parse(require("fs").readFileSync(0)).products[0].variants[0].id')
-curl --silent --fail-with-body --output "$data/order.json" --request POST "http://$gateway/v1/orders" \
+json='content-type: application/json'
+variant=$(curl --silent "http://$gateway/v1/products:search?query=shirt" | grep -o 'var_[0-9a-z]*' | head -1)
+token=$(curl --silent "http://$gateway/v1/sessions:guest" --header "$json" --data '{}' |
+  sed 's/.*"accessToken":"\([^"]*\)".*/\1/')
+curl --silent --fail-with-body --output "$data/order.json" "http://$gateway/v1/orders" --header "$json" \
   --header "authorization: Bearer $token" --header 'idempotency-key: traced' \
-  --header "traceparent: 00-$trace-00f067aa0ba902b7-01" --header 'content-type: application/json' \
+  --header "traceparent: 00-$trace-00f067aa0ba902b7-01" \
   --data '{"lines": [{"variantId": "'"$variant"'", "quantity": 1}], "email": "ada@example.com",
     "shippingAddress": {"recipient": "Ada", "lines": ["Quay 7"], "city": "Hamburg", "countryCode": "DE"},
     "paymentMethod": "sim_ok"}' || { cat "$data/order.json" >&2; exit 1; }
 
-# What follows an order by itself is told last.
-await "http://$query/api/traces/$trace" 'consume tradewind.orders.v1.OrderConfirmed'
-await "http://$query/api/traces/$trace" 'Recv.tradewind.orders.v1.OrdersService.PlaceOrder'
-await "http://$query/api/traces/$trace" 'task commit_stock'
+# The last to be told is what follows an order by itself, and then whatever waited for that.
+for span in Recv.tradewind.orders.v1.OrdersService.PlaceOrder 'task commit_stock' 'task settle_attempt' \
+  'consume tradewind.orders.v1.OrderConfirmed' 'publish notifications' 'publish cart'; do
+  await "http://$query/api/traces/$trace" "$span"
+done
 
-echo "http://$query/trace/$trace"
+echo "http://$query/api/traces/$trace"
 curl --silent --fail "http://$query/api/traces/$trace" | node scripts/trace/tree.js
 if [ -t 0 ]; then
   read -r -p "Jaeger and the mesh run until you press return. "
