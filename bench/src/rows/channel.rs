@@ -25,7 +25,7 @@ const SIDES: [(&str, usize); 3] = [("channel-1", 1), ("channel-64", 64), ("chann
 /// Calls in flight of the other rows.
 const IN_FLIGHT: usize = 64;
 /// Calls after which allocations are counted, and so many more.
-const COUNTED: [usize; 2] = [2_000, 12_000];
+const COUNTED: [usize; 2] = [200, 1_200];
 
 pub(crate) async fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let (_peer, address) = process::peer(&["echo"]).await?;

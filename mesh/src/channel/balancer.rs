@@ -71,6 +71,8 @@ impl Balancer {
             tasks: JoinSet::new(),
             changed: Arc::default(),
             lost: Arc::default(),
+            hurry: Arc::default(),
+            was_well: false,
         };
         let task = AbortOnDropHandle::new(tokio::spawn(fleet.run(target.clone())));
         Self { shared, _task: task }
@@ -131,6 +133,10 @@ struct Fleet {
     tasks: JoinSet<()>,
     changed: Arc<Notify>,
     lost: Arc<Notify>,
+    /// Ends the waits between dials.
+    hurry: Arc<Notify>,
+    /// Somebody was well.
+    was_well: bool,
 }
 
 struct Member {
@@ -189,6 +195,7 @@ impl Fleet {
                 counts,
                 changed: Arc::clone(&self.changed),
                 lost: Arc::clone(&self.lost),
+                hurry: Arc::clone(&self.hurry),
             };
             let task = self.tasks.spawn(subchannel.run());
             let member = Member { endpoint, task, record: Record::default(), was_ready: false };
@@ -234,6 +241,11 @@ impl Fleet {
                 State::Failing(why) => failing.push(why),
                 State::Connecting => {}
             }
+        }
+        // The last one that was well is about to end, or has: whoever was restarted before may be back, and a
+        // wait that began while it was away would last longer than the other does.
+        if std::mem::replace(&mut self.was_well, !well.is_empty()) && well.is_empty() {
+            self.hurry.notify_waiters();
         }
         let takers = [well, left_out, resting].into_iter().find(|takers| !takers.is_empty());
         let is_hopeless = failing.len() == self.members.len();

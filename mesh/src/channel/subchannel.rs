@@ -30,6 +30,8 @@ pub(super) struct Subchannel {
     pub(super) counts: Subchannels,
     /// Wakes whoever chooses among endpoints.
     pub(super) changed: Arc<Notify>,
+    /// Nobody else is well any more: this one is tried at once.
+    pub(super) hurry: Arc<Notify>,
     /// Wakes whoever knows where endpoints are: this one may have moved.
     pub(super) lost: Arc<Notify>,
 }
@@ -56,7 +58,10 @@ impl Subchannel {
             if begun.elapsed() >= LASTING {
                 backoff.succeeded();
             } else {
-                sleep(backoff.failed(rand::random())).await;
+                tokio::select! {
+                    () = sleep(backoff.failed(rand::random())) => {}
+                    () = self.hurry.notified() => {}
+                }
             }
         }
     }

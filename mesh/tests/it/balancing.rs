@@ -150,6 +150,31 @@ async fn whoever_says_that_it_does_not_serve_is_called_only_where_nobody_else_is
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_is_back_is_called_as_soon_as_the_last_other_rests() {
+    let world = Shape::Far.start().await;
+    let other = Replica::start().await;
+    let own = world.served.as_ref().unwrap().address;
+    let both = calling(&format!("static:{own},{}", other.address), Configs::default());
+    let mut both = ParrotServiceClient::new(both.channel("parrot"));
+    while world.parrot.calls() == 0 || other.calls() == 0 {
+        both.act(saying("")).await.unwrap();
+    }
+    other.die();
+    // By now it is dialed every three seconds.
+    sleep(Duration::from_secs(20)).await;
+
+    let back = Replica::start_at(other.address).await;
+    world.server.health().stop();
+    sleep(Duration::from_millis(100)).await;
+    let before = world.parrot.calls();
+    for _ in 0..10 {
+        both.act(saying("")).await.unwrap();
+    }
+
+    assert_eq!((back.calls(), world.parrot.calls() - before), (10, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_target_is_a_socket_of_this_machine_too() {
     let _time = time_passes();
     let directory = std::env::temp_dir().join(format!("parrot-{}", std::process::id()));
