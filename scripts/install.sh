@@ -149,6 +149,11 @@ if [ "$1" = test ]; then
   install_locked clients/typescript
   install_grpcurl
 fi
+if [ "$1" = bench ] && command -v go >/dev/null; then
+  # At the versions of its go.sum.
+  GOFLAGS=${GOFLAGS:--p=2} go build -C bench/go -mod=readonly -o "$PWD/target/tools/grpc-go-echo" . ||
+    echo "tradewind: grpc-go's echo could not be built; its row will be skipped." >&2
+fi
 if [ "$1" = conformance ]; then
   install_go_tool "the client of the gRPC tests" interop google.golang.org/grpc/interop/client@v1.85.0
   install_go_tool "the server of the gRPC tests" interop google.golang.org/grpc/interop/server@v1.85.0
