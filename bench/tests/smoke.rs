@@ -53,7 +53,8 @@ fn every_row_comes_to_a_figure() {
         .collect();
     let names: Vec<&str> = rows.iter().map(|row| row[0].trim_start_matches("| ")).collect();
     assert_eq!(names, ROWS, "{errors}");
-    for row in rows {
+    // A peer that cannot be had here says so.
+    for row in rows.iter().filter(|row| !row[2].starts_with("skipped: ")) {
         assert!(row[2].contains(|letter: char| ('1'..='9').contains(&letter)), "{row:?}");
     }
 }
