@@ -40,6 +40,7 @@ use tower::{Service, service_fn};
 pub use self::config::{ConfigFileError, Configs, MalformedConfig, ServiceConfig};
 pub(crate) use self::remote::{Remote, Way};
 pub use self::target::{MalformedTarget, Target};
+pub use self::throttle::{Throttle, Throttling};
 
 use crate::caller::Principal;
 use crate::clock::Clock;

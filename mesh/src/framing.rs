@@ -19,6 +19,8 @@ pub(crate) fn framed(message: &[u8]) -> Bytes {
 pub(crate) struct Messages {
     /// How many have begun.
     begun: usize,
+    /// How many have come whole.
+    whole: usize,
     prefix: [u8; PREFIX],
     /// How much of a prefix has come.
     prefixed: usize,
@@ -36,6 +38,7 @@ impl Messages {
             let passed = self.left.min(bytes.len());
             self.bytes += u64::try_from(passed).unwrap_or_default();
             (self.left, bytes) = (self.left - passed, &bytes[passed..]);
+            self.whole += usize::from(passed > 0 && self.left == 0);
             let Some((first, rest)) = bytes.split_first() else { break };
             self.begun += usize::from(self.prefixed == 0);
             self.prefix[self.prefixed] = *first;
@@ -44,6 +47,7 @@ impl Messages {
                 let [_, length @ ..] = self.prefix;
                 self.left = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
                 self.prefixed = 0;
+                self.whole += usize::from(self.left == 0);
                 longest = longest.max(self.left);
             }
         }
@@ -53,6 +57,11 @@ impl Messages {
     /// How many bytes of messages have come, without what stands before each.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// How many have come whole.
+    pub(crate) fn whole(&self) -> usize {
+        self.whole
     }
 
     /// How many have begun, be it by a part of a prefix.
@@ -86,6 +95,7 @@ mod tests {
             }
 
             prop_assert_eq!(messages.begun(), lengths.len());
+            prop_assert_eq!(messages.whole(), lengths.len());
             prop_assert_eq!(messages.bytes(), lengths.iter().sum::<usize>() as u64);
             prop_assert_eq!(longest, lengths.iter().copied().max().unwrap_or(0));
             prop_assert_eq!((messages.left, messages.prefixed), (0, 0));

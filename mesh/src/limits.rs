@@ -40,6 +40,20 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// None: for whatever calls from one address, faster than any customer.
+    #[must_use]
+    pub fn unlimited() -> Self {
+        let most = NonZeroU32::MAX;
+        Self {
+            reads_per_second: most,
+            writes_per_second: most,
+            credentials_per_minute: most,
+            at_once: None,
+        }
+    }
+}
+
 /// The time of the runtime, which tests can pause; the clock on the wall may go back.
 #[derive(Debug, Clone, Copy)]
 struct Monotonic;

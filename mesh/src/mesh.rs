@@ -68,6 +68,26 @@ pub struct Config {
     pub process: &'static str,
 }
 
+impl Config {
+    /// A process that knows these contracts: it runs alone, shows itself by nothing, and has the usual limits.
+    #[must_use]
+    pub fn new(process: &'static str, descriptors: Vec<&'static [u8]>) -> Self {
+        Self {
+            descriptors,
+            roles: Roles::default(),
+            elsewhere: HashMap::new(),
+            calls: Configs::default(),
+            subscriptions: Subscriptions::new(),
+            service_key: None,
+            identities: None,
+            callers: Callers::default(),
+            limits: Limits::default(),
+            clock: Clock::system(),
+            process,
+        }
+    }
+}
+
 /// A mesh that cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {

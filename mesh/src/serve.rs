@@ -4,7 +4,6 @@ mod calls;
 mod config;
 mod connection;
 mod frames;
-mod messages;
 mod pings;
 mod wire;
 

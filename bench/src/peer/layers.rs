@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -38,24 +37,13 @@ pub(crate) fn mesh(
     elsewhere: HashMap<&'static str, String>,
     service_key: Option<ServiceKey>,
 ) -> Result<Mesh> {
-    let most = NonZeroU32::MAX;
     Ok(Mesh::new(mesh::Config {
-        descriptors: vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS],
         roles: tradewind::roles::roles(),
         elsewhere,
-        calls: mesh::Configs::default(),
-        subscriptions: HashMap::new(),
         service_key: service_key.map(Arc::new),
-        identities: None,
-        callers: mesh::Callers::default(),
-        limits: Limits {
-            reads_per_second: most,
-            writes_per_second: most,
-            credentials_per_minute: most,
-            ..Limits::default()
-        },
-        clock: Clock::system(),
-        process: "gateway",
+        // One caller makes all calls; the layer that limits calls at once is there, as every other.
+        limits: Limits { at_once: Limits::default().at_once, ..Limits::unlimited() },
+        ..mesh::Config::new("gateway", vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS])
     })?)
 }
 

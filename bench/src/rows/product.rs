@@ -7,9 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Result, ensure};
 use futures_util::FutureExt;
-use mesh::limits::Limits;
 use mesh::service_token::ServiceKey;
-use mesh::{Channel, Clock, Mesh};
+use mesh::{Channel, Mesh};
 use prost::Message;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use tradewind::catalog::v1::Product;
@@ -184,17 +183,10 @@ fn selecting(pool: &PgPool, products: &Arc<[Product]>, caller: usize) -> Caller 
 /// The channel that processes of the mesh have to each other.
 fn far(key: &Path, catalog: SocketAddr) -> Result<Channel> {
     let mesh = Mesh::new(mesh::Config {
-        descriptors: vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS],
         roles: tradewind::roles::roles(),
         elsewhere: [("catalog", format!("http://{catalog}"))].into(),
-        calls: mesh::Configs::default(),
-        subscriptions: std::collections::HashMap::new(),
         service_key: Some(Arc::new(ServiceKey::open(key)?)),
-        identities: None,
-        callers: mesh::Callers::default(),
-        limits: Limits::default(),
-        clock: Clock::system(),
-        process: "gateway",
+        ..mesh::Config::new("gateway", vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS])
     })?;
     Ok(mesh.channel("catalog"))
 }

@@ -9,6 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
+use mesh::channel::Throttling;
 use mesh::policy::Method;
 use mesh::trace::{self, Recording};
 use mesh::{Code, Refusal, Status, Trace, deadline};
@@ -74,7 +75,7 @@ impl Client {
             let (answer, status) = match outcome {
                 Ok(answer) => match answer.failure() {
                     None => {
-                        self.budget.succeeded();
+                        self.throttle.succeeded(Throttling::default());
                         return Ok(answer.into_response());
                     }
                     Some(status) => (Some(answer), status),
@@ -140,7 +141,7 @@ impl Client {
     /// How long to wait before the next try, where there is one in time.
     fn wait(&self, plan: &Plan, status: &Status, tries: u32) -> Option<Duration> {
         let wait = self.retry.wait(status, tries, rand::random())?;
-        if !self.budget.failed() || !plan.is_safe {
+        if !self.throttle.failed(Throttling::default()) || !plan.is_safe {
             return None;
         }
         let in_time = plan.deadline.is_none_or(|deadline| Instant::now() + wait < deadline);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use contract::grpc::health::v1::HealthCheckRequest;
 use contract::grpc::health::v1::health_client::HealthClient;
-use mesh::channel::MalformedTarget;
+use mesh::channel::{MalformedTarget, Throttle};
 use mesh::policy::{Policies, PolicyError};
 use mesh::{
     Channel, Clock, Code, Configs, Context, HasContext, Ids, Request, ServiceConfig, Status,
@@ -23,7 +23,6 @@ use tradewind::orders::v1::orders_service_client::OrdersServiceClient;
 use tradewind::payments::v1::payments_service_client::PaymentsServiceClient;
 use tradewind::users::v1::users_service_client::UsersServiceClient;
 
-use crate::budget::Budget;
 use crate::call::Calls;
 use crate::retry::Retry;
 use crate::session::TokenSource;
@@ -60,7 +59,7 @@ pub enum ConnectError {
 pub struct Client {
     pub(crate) transport: Transport,
     pub(crate) policies: Arc<Policies>,
-    pub(crate) budget: Arc<Budget>,
+    pub(crate) throttle: Arc<Throttle>,
     pub(crate) ids: Ids,
     pub(crate) clock: Clock,
     pub(crate) retry: Retry,
@@ -113,7 +112,7 @@ impl Client {
         Ok(Self {
             transport,
             policies: Arc::new(Policies::read(&[contract::DESCRIPTORS, tradewind::DESCRIPTORS])?),
-            budget: Arc::default(),
+            throttle: Arc::default(),
             ids: Ids::new(clock.clone()),
             clock,
             retry: Retry::default(),

@@ -40,7 +40,6 @@
 //! Invariant: what is safe to repeat is read from the contracts, never listed here.
 
 mod attempt;
-mod budget;
 mod call;
 mod client;
 mod retry;

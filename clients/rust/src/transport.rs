@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::{Request, Response};
 use mesh::service_token::ServiceKey;
 use mesh::tls::Identities;
-use mesh::{Caller, Channel, Clock, Context, Mesh, Refusal, Status};
+use mesh::{Caller, Channel, Context, Mesh, Refusal, Status};
 use tonic::body::Body;
 use tower::ServiceExt;
 
@@ -60,17 +60,11 @@ impl Transport {
             Shown::Key(file) => (None, Some(Arc::new(ServiceKey::open(&file)?))),
         };
         let mesh = Mesh::new(mesh::Config {
-            descriptors: vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS],
-            roles: mesh::identity::Roles::default(),
             elsewhere: identity.at,
             calls: mesh::Configs::fixed(mesh::ServiceConfig::once()),
-            subscriptions: HashMap::new(),
             service_key,
             identities,
-            callers: mesh::Callers::default(),
-            limits: mesh::limits::Limits::default(),
-            clock: Clock::system(),
-            process: identity.name,
+            ..mesh::Config::new(identity.name, vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS])
         })?;
         let caller = Caller::service(identity.name, mesh::caller::DEFAULT_PROJECT, None);
         Ok(Self::Inside(Box::new(Inside { mesh, name: identity.name, at: Arc::new(at), caller })))

@@ -94,7 +94,7 @@ impl Remote {
             credentials,
             policies,
             configs,
-            throttle: Throttle::new(),
+            throttle: Throttle::default(),
             places: Places::new(listed.clone()),
             listed,
         }

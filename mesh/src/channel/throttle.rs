@@ -7,7 +7,7 @@ const FAILURE: u32 = 1_000;
 
 /// The limits of a throttle, in thousandths of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Throttling {
+pub struct Throttling {
     /// What a channel begins with; at half of it or below, nothing is tried again.
     pub(super) full: u32,
     /// What a success gives back.
@@ -22,18 +22,14 @@ impl Default for Throttling {
 }
 
 /// What failures take away and successes give back, over all calls of one channel.
-#[derive(Debug)]
-pub(super) struct Throttle {
+#[derive(Debug, Default)]
+pub struct Throttle {
     spent: AtomicU32,
 }
 
 impl Throttle {
-    pub(super) fn new() -> Self {
-        Self { spent: AtomicU32::new(0) }
-    }
-
     /// Counts a success.
-    pub(super) fn succeeded(&self, limits: Throttling) {
+    pub fn succeeded(&self, limits: Throttling) {
         // Nearly always nothing is spent, and nothing need be written.
         if self.spent.load(Ordering::Relaxed) > 0 {
             let give = |spent: u32| Some(spent.saturating_sub(limits.success));
@@ -42,7 +38,7 @@ impl Throttle {
     }
 
     /// Counts a failure that could be tried again; whether it may be.
-    pub(super) fn failed(&self, limits: Throttling) -> bool {
+    pub fn failed(&self, limits: Throttling) -> bool {
         let take = |spent: u32| Some(spent.saturating_add(FAILURE).min(limits.full));
         let before = self.spent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
         let spent = before.ok().and_then(take).unwrap_or(limits.full);
@@ -56,7 +52,7 @@ mod tests {
 
     #[test]
     fn a_channel_whose_calls_all_fail_stops_trying_again_and_recovers_with_successes() {
-        let (throttle, limits) = (Throttle::new(), Throttling::default());
+        let (throttle, limits) = (Throttle::default(), Throttling::default());
 
         let retried = (0..20).filter(|_| throttle.failed(limits)).count();
         assert_eq!(retried, 4);
@@ -68,7 +64,7 @@ mod tests {
 
     #[test]
     fn in_a_total_outage_a_thousand_calls_are_hardly_more() {
-        let (throttle, limits) = (Throttle::new(), Throttling::default());
+        let (throttle, limits) = (Throttle::default(), Throttling::default());
 
         let sent: usize = (0..1000).map(|_| 1 + usize::from(throttle.failed(limits))).sum();
 

@@ -10,6 +10,7 @@ use tonic::{Code, Status};
 
 use crate::deadline;
 use crate::failure::{PUSHBACK, Refusal};
+use crate::server::code_of;
 
 /// How often a call was tried before; absent the first time.
 pub(super) const PREVIOUS: &str = "grpc-previous-rpc-attempts";
@@ -35,7 +36,7 @@ impl Pushback {
 
 /// The code in headers or trailers, with what is said of trying again.
 pub(super) fn outcome(headers: &HeaderMap) -> Option<(Code, Option<Pushback>)> {
-    let code = Code::from_bytes(headers.get(Status::GRPC_STATUS)?.as_bytes());
+    let code = code_of(headers)?;
     let pushback = headers.get(PUSHBACK).map(|value| {
         let text = value.to_str().unwrap_or_default();
         let ms = text.parse::<u32>().ok().map(u64::from);

@@ -14,8 +14,8 @@ use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
-use super::messages::Messages;
 use crate::channelz::{Server, Traffic};
+use crate::framing::Messages;
 use crate::server::code_of;
 
 /// What a connection carries.
@@ -111,6 +111,13 @@ fn is_success(status: StatusCode) -> bool {
     !status.is_client_error() && !status.is_server_error()
 }
 
+/// One for each message that ends in these bytes.
+fn ended(messages: &mut Messages, bytes: &[u8]) -> std::ops::Range<usize> {
+    let before = messages.whole();
+    messages.see(bytes);
+    before..messages.whole()
+}
+
 /// The body of a request, its messages counted.
 struct Heard {
     body: Incoming,
@@ -131,7 +138,7 @@ impl http_body::Body for Heard {
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && let Some(data) = frame.data_ref()
         {
-            this.messages.read(data, || this.traffic.receive());
+            ended(&mut this.messages, data).for_each(|_| this.traffic.receive());
         }
         polled
     }
@@ -167,7 +174,7 @@ impl http_body::Body for Answer {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(data) = frame.data_ref().filter(|_| this.call.is_grpc) {
                     let traffic = &this.call.calls.traffic;
-                    this.messages.read(data, || traffic.send());
+                    ended(&mut this.messages, data).for_each(|_| traffic.send());
                 }
                 if let Some(code) = frame.trailers_ref().and_then(code_of) {
                     this.succeeded = code == Code::Ok;

@@ -1,16 +1,14 @@
 //! Connections between processes that show certificates, and those that do not.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesh::limits::Limits;
 use mesh::serve::{Config, Drain};
 use mesh::tls::authority::Authority;
 use mesh::tls::{EdgeCertificate, Identities, Tls};
-use mesh::{Caller, Callers, CancellationToken, Clock, Code, Context, Mesh, Status};
+use mesh::{Caller, Callers, CancellationToken, Code, Context, Mesh, Status};
 use mesh_testing::parrot::v1::Report;
 use mesh_testing::parrot::v1::parrot_service_client::ParrotServiceClient;
 use rustls::pki_types::pem::PemObject;
@@ -40,17 +38,10 @@ fn sign(directory: &Path, services: &[&str]) {
 
 fn mesh(service: &'static str, directory: &Path, at: Option<SocketAddr>, callers: Callers) -> Mesh {
     Mesh::new(mesh::Config {
-        descriptors: vec![contract::DESCRIPTORS, mesh_testing::DESCRIPTORS],
-        roles: mesh::identity::Roles::default(),
         elsewhere: at.map(|at| ("parrot", format!("http://{at}"))).into_iter().collect(),
-        calls: mesh::Configs::default(),
-        subscriptions: HashMap::new(),
-        service_key: None,
         identities: Some(Identities::open(directory, &[service]).unwrap()),
         callers,
-        limits: Limits::default(),
-        clock: Clock::system(),
-        process: service,
+        ..mesh::Config::new(service, vec![contract::DESCRIPTORS, mesh_testing::DESCRIPTORS])
     })
     .unwrap()
 }

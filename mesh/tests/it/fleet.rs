@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
-use mesh::limits::Limits;
 use mesh::serve::{Config, Drain};
-use mesh::{CancellationToken, Channel, Clock, Configs, Mesh, ServiceConfig, Status};
+use mesh::{CancellationToken, Channel, Configs, Mesh, ServiceConfig, Status};
 use mesh_testing::parrot::v1::parrot_service_client::ParrotServiceClient;
 use mesh_testing::parrot::v1::{Errand, Report};
 use tokio::net::TcpListener;
@@ -175,17 +174,9 @@ impl Fleet {
 /// A mesh that calls the parrot where a target says that it is.
 pub(crate) fn calling(target: &str, calls: Configs) -> Mesh {
     Mesh::new(mesh::Config {
-        descriptors: vec![contract::DESCRIPTORS, mesh_testing::DESCRIPTORS],
-        roles: mesh::identity::Roles::default(),
         elsewhere: HashMap::from([("parrot", target.to_owned())]),
         calls,
-        subscriptions: HashMap::new(),
-        service_key: None,
-        identities: None,
-        callers: mesh::Callers::default(),
-        limits: Limits::default(),
-        clock: Clock::system(),
-        process: "caller",
+        ..mesh::Config::new("caller", vec![contract::DESCRIPTORS, mesh_testing::DESCRIPTORS])
     })
     .unwrap()
 }

@@ -150,17 +150,12 @@ pub(crate) fn mesh(
     limits: Limits,
 ) -> Mesh {
     Mesh::new(mesh::Config {
-        descriptors: vec![contract::DESCRIPTORS, mesh_testing::DESCRIPTORS],
         roles: [("teacher", BTreeSet::from(["parrot.teach"]))].into(),
         elsewhere,
-        calls: mesh::Configs::default(),
-        subscriptions: HashMap::new(),
         service_key,
-        identities: None,
-        callers: mesh::Callers::default(),
         limits,
         clock: clock.clone(),
-        process,
+        ..mesh::Config::new(process, vec![contract::DESCRIPTORS, mesh_testing::DESCRIPTORS])
     })
     .unwrap()
 }

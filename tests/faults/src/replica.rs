@@ -1,10 +1,8 @@
 //! A replica: a mesh of one service, which behaves as it is told on its input.
 
-use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use mesh::limits::Limits;
 use mesh::serve::{Config, Drain, Ended};
-use mesh::{CancellationToken, Clock, Mesh, Request, Response, Service, Status};
+use mesh::{CancellationToken, Mesh, Request, Response, Service, Status};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::task::TaskTracker;
@@ -137,24 +135,8 @@ async fn obey(mood: &Mutex<Mood>) -> Result<()> {
 }
 
 fn mesh() -> Result<Mesh> {
-    let most = NonZeroU32::MAX;
-    let config = mesh::Config {
-        descriptors: vec![contract::DESCRIPTORS, DESCRIPTORS],
-        roles: mesh::identity::Roles::default(),
-        elsewhere: HashMap::new(),
-        calls: mesh::Configs::default(),
-        subscriptions: HashMap::new(),
-        service_key: None,
-        identities: None,
-        callers: mesh::Callers::default(),
-        limits: Limits {
-            reads_per_second: most,
-            writes_per_second: most,
-            credentials_per_minute: most,
-            at_once: None,
-        },
-        clock: Clock::system(),
-        process: "replica",
-    };
-    Ok(Mesh::new(config)?)
+    Ok(Mesh::new(mesh::Config {
+        limits: Limits::unlimited(),
+        ..mesh::Config::new("replica", vec![contract::DESCRIPTORS, DESCRIPTORS])
+    })?)
 }

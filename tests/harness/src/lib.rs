@@ -83,17 +83,10 @@ impl Harness {
             }
         }
         let mesh = Mesh::new(mesh::Config {
-            descriptors: vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS],
             roles: tradewind::roles::roles(),
-            elsewhere: HashMap::new(),
-            calls: mesh::Configs::default(),
             subscriptions,
-            service_key: None,
-            identities: None,
-            callers: mesh::Callers::default(),
-            limits: mesh::limits::Limits::default(),
             clock: clock.clone(),
-            process: "test",
+            ..mesh::Config::new("test", vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS])
         })
         .expect("the contracts make a mesh");
         // One budget of connections for all services, as in a process.

@@ -1,7 +1,5 @@
 //! Several replicas over one database.
 
-use std::collections::HashMap;
-
 use futures_util::future::join_all;
 use harness::{BEGINNING, Engine};
 use mesh::caller::DEFAULT_PROJECT;
@@ -25,17 +23,9 @@ struct Replica {
 impl Replica {
     async fn start(database: &TestDatabase, clock: &Clock) -> Self {
         let mesh = Mesh::new(mesh::Config {
-            descriptors: vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS],
             roles: tradewind::roles::roles(),
-            elsewhere: HashMap::new(),
-            calls: mesh::Configs::default(),
-            subscriptions: HashMap::new(),
-            service_key: None,
-            identities: None,
-            callers: mesh::Callers::default(),
-            limits: mesh::limits::Limits::default(),
             clock: clock.clone(),
-            process: "test",
+            ..mesh::Config::new("test", vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS])
         })
         .unwrap();
         let store = Store::open(store::Config {
