@@ -3,6 +3,8 @@
 //! Invariant: only this crate names every service; none of them knows which others run beside it.
 
 mod agreement;
+mod audit;
+mod backup;
 mod certs;
 mod compose;
 mod configuration;
@@ -15,6 +17,7 @@ mod login;
 mod observing;
 mod profile;
 mod project;
+mod restore;
 mod serve;
 mod settings;
 mod show;
@@ -43,6 +46,8 @@ Examples:
   tradewind login --email admin@example.com           sign in, for the commands that follow
   tradewind project create bakery --currency EUR --admin baker@example.com
   tradewind import products.csv                       bring a product feed
+  tradewind backup --data ./data --to ./backups       copy everything, while it is served
+  tradewind audit                                     what the services do not agree on
   tradewind demo                                      buy something, on a mesh of its own";
 
 /// A commerce mesh: users, catalog, cart, orders, payments, ledger and notifications.
@@ -67,6 +72,17 @@ enum Command {
     Logout(login::LogoutArguments),
     /// Brings a product feed into a running mesh: Shopify's product CSV.
     Import(import::Arguments),
+    /// Lists what the services of a mesh do not agree on, among themselves and with the payment providers.
+    ///
+    /// Exit status 0 when all agree, and 1 with a list of what does not, what each side says and what to do.
+    /// It works as an administrator of the project, and changes nothing.
+    Audit(audit::Arguments),
+    /// Makes a backup of all that services remember, while they work, and reads it back whole.
+    Backup(backup::Arguments),
+    /// Brings back what services remember from a backup.
+    ///
+    /// The backup is read from end to end first. What is there is left alone until then, and put aside.
+    Restore(restore::Arguments),
     /// Buys something, step by step, and checks that everything agrees at the end.
     Demo(demo::Arguments),
     /// Says what a command would be told, and where each value comes from; it is a configuration file.
@@ -124,6 +140,9 @@ async fn work(command: Command, telemetry: &mut Telemetry) -> anyhow::Result<Exi
         Command::Login(arguments) => login::run(arguments).await,
         Command::Logout(arguments) => login::log_out(arguments).await,
         Command::Import(arguments) => import::run(arguments).await,
+        Command::Audit(arguments) => audit::run(arguments).await,
+        Command::Backup(arguments) => backup::run(arguments).await,
+        Command::Restore(arguments) => restore::run(arguments).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::MeshKey(arguments) => serve::write_mesh_key(&arguments),
         Command::Certs(arguments) => certs::write(&arguments),

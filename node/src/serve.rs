@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
+use crate::backup;
 use crate::compose::{self, Noun, Parts};
 use crate::profile::Profiles;
 use crate::settings::{self, Administrator, Budgets, Listen, Mail, Others, Storage, Trial};
@@ -33,6 +34,8 @@ pub(crate) struct Arguments {
     pub(crate) storage: Storage,
     #[command(flatten)]
     pub(crate) listen: Listen,
+    #[command(flatten)]
+    pub(crate) backups: backup::Schedule,
     #[command(flatten)]
     pub(crate) budgets: Budgets,
     #[command(flatten)]
@@ -132,6 +135,8 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
         });
     }
     let ends = Ends { drain: arguments.listen.drain(), certificate, ..Ends::default() };
+    let source = arguments.storage.source();
+    let backups = arguments.backups.scheduled(source, clock.clone(), mesh.metrics());
     let parts = parts(&arguments, mesh.clone(), clock)?;
     let mut made = Vec::new();
     for noun in &services {
@@ -139,6 +144,9 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
     }
     trust::ask_users(&mesh);
     mesh.run(made, stop, &tracker)?;
+    if let Some(backups) = backups {
+        tracker.spawn(backups.run(stop.clone()));
+    }
     let operators_stop = CancellationToken::new();
     let profiler = Some(Box::<Profiles>::default() as _);
     let operators =

@@ -13,6 +13,7 @@ use mesh::limits::Limits;
 use mesh::tls::{EdgeCertificate, Identities};
 use mesh::{Callers, Configs};
 
+use crate::backup::{PostgresPrograms, Remembered, Source};
 use crate::compose::{self, Noun};
 use crate::say;
 
@@ -33,6 +34,17 @@ pub(crate) struct Storage {
     /// works renews it meanwhile; the clocks of all processes must agree much better than this.
     #[arg(long, env = "TRADEWIND_TASK_LEASE_SECONDS", default_value_t = store::DEFAULT_TASK_LEASE.as_secs(), value_parser = clap::value_parser!(u64).range(1..=600))]
     pub(crate) task_lease_seconds: u64,
+    #[command(flatten)]
+    pub(crate) programs: PostgresPrograms,
+}
+
+impl Storage {
+    /// What a backup of it copies.
+    pub(crate) fn source(&self) -> Source {
+        let Self { data, database, programs, .. } = self;
+        let (data, database, programs) = (data.clone(), database.clone(), programs.clone());
+        Remembered { data, database, programs }.source()
+    }
 }
 
 /// Where this process listens.

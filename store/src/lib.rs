@@ -29,6 +29,7 @@
 //! Invariant: every statement of a call binds its project; the store knows no domain.
 
 mod audit;
+pub mod backup;
 mod connection;
 mod consumer;
 mod database;
@@ -52,6 +53,7 @@ mod store;
 mod table;
 mod tasks;
 mod tx;
+mod waiting;
 
 pub use consumer::Consumer;
 pub use database::{DEFAULT_CONNECTIONS, Database};

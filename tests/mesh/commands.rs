@@ -5,8 +5,9 @@ use std::path::Path;
 use store_testing::Engine;
 use tokio::process::Command;
 
-use crate::customer::MERCHANT;
-use crate::world::{Shape, World};
+use crate::customer::{MERCHANT, Person, order};
+use crate::sample::product;
+use crate::world::{Shape, WORLDS, World};
 
 async fn tradewind(arguments: &[&str]) -> (bool, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tradewind"));
@@ -67,4 +68,28 @@ async fn faults_are_refused_outside_development() {
 
     assert!(!passed);
     assert!(said.contains("--development"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_passes_where_all_agree_and_needs_an_administrator() {
+    for (shape, engine) in WORLDS {
+        let world = World::start(shape, engine).await;
+        let url = format!("http://{}", world.gateway);
+        let merchant = Person::merchant(world.gateway).await;
+        let variant = product(&merchant, "audited", 5).await;
+        let guest = Person::guest(world.gateway).await;
+        for (key, method) in [("one", "sim_ok"), ("two", "sim_declined")] {
+            guest.post_once("/v1/orders", key, order(&[(&variant, 1)], method)).await;
+        }
+
+        let line = ["audit", "--url", &url, "--wait", "30", "--json"];
+        let (passed, said) = tradewind(&line).await;
+
+        assert!(passed, "{shape:?}: {said}");
+        let report: serde_json::Value = serde_json::from_str(&said).unwrap();
+        assert_eq!(report.pointer("/0/orders"), Some(&2.into()), "{shape:?}: {said}");
+        assert_eq!(report.pointer("/0/findings/0"), None, "{shape:?}: {said}");
+        let refused = guest.get("/v1/orders:audit").await;
+        assert_eq!(refused.status, 403, "{shape:?} {refused:?}");
+    }
 }

@@ -38,7 +38,7 @@ pub(crate) struct World {
     pub(crate) gateway: SocketAddr,
     processes: Vec<Process>,
     pub(crate) directory: TempDir,
-    _database: TestDatabase,
+    database: TestDatabase,
 }
 
 struct Process {
@@ -79,7 +79,7 @@ impl World {
             let child = spawn(&arguments);
             processes.push(Process { name, arguments, admin, child });
         }
-        let mut world = Self { gateway, processes, directory, _database: database };
+        let mut world = Self { gateway, processes, directory, database };
         world.ready().await;
         world
     }
@@ -124,6 +124,17 @@ impl World {
         let made = Command::new(tradewind).arg("certs").arg(&certs).arg(service).output().await;
         assert!(made.unwrap().status.success());
         certs
+    }
+
+    /// The URL of the database, where it is PostgreSQL.
+    pub(crate) fn database(&self) -> String {
+        self.database.location()
+    }
+
+    /// The operators' port of the process that runs the gateway.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        let process = self.processes.iter().find(|process| process.name == "gateway");
+        process.unwrap().admin
     }
 
     /// The process that runs a service.

@@ -25,6 +25,9 @@ const BACKSTOP: i64 = 7 * 24 * 3600 * 1_000_000;
 /// How soon a payment that is not decided is asked for, should its event not come: 10 seconds.
 const RECONCILE: i64 = 10 * 1_000_000;
 
+/// What the history of an order says once it was paid.
+pub(crate) const PAID: &str = "paid";
+
 /// An attempt to pay an order, the first of which places it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Checkout {
@@ -222,7 +225,7 @@ pub(crate) async fn told(orders: &Orders, tx: &mut Tx, order: Order) -> Result<O
                 tradewind::orders::v1::OrderConfirmed { order: Some(order.clone()) },
             );
             tx.start(CommitStock { order_id })?;
-            "paid"
+            PAID
         }
         payment::State::Declined => {
             let event = tradewind::orders::v1::OrderPaymentFailed { order: Some(order.clone()) };

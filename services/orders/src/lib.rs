@@ -4,6 +4,7 @@
 //! written with the order's own state; whoever drives one can stop anywhere, and another resumes it.
 //! Invariant: nothing is known of stock or money but what their services answered.
 
+mod audit;
 mod cancelling;
 mod checkout;
 mod error;

@@ -4,7 +4,8 @@ use crate::hold;
 use crate::source::SOURCES;
 
 /// Statements that reach over projects, each by where it stands, how it starts, and why.
-const OVER_PROJECTS: [(&str, &str, &str); 3] = [
+const OVER_PROJECTS: [(&str, &str, &str); 4] = [
+    ("services/catalog/src/lib.rs", "UPDATE product_revision SET epoch", ONE_SEQUENCE),
     (CHANGES, "UPDATE product_revision SET revision", ONE_SEQUENCE),
     (CHANGES, "SELECT revision FROM product_revision", ONE_SEQUENCE),
     (CHANGES, "SELECT epoch FROM product_revision", ONE_SEQUENCE),
