@@ -64,6 +64,8 @@ impl Shop {
 
     async fn audit(&self) -> Report {
         self.harness.settle().await;
+        // The ledger's times run ahead of a clock that stands.
+        self.harness.clock.advance(std::time::Duration::from_secs(1));
         let context = self.harness.as_user("usr_1", &["admin"], mesh::caller::DEFAULT_PROJECT);
         let channel = |service| -> Channel {
             BoxCloneSyncService::new(self.harness.peer(service).of(&context))
@@ -150,7 +152,7 @@ fn money(order: &str, intent: &str) -> Vec<Flaw> {
     let posted = format!("reference = '{order}' AND kind = 'POST_PENDING'");
     let second = format!("intent_id = '{intent}' AND number = 2");
     let first = format!("intent_id = '{intent}' AND number = 1");
-    let charge = "amount_minor = 5000 AND state";
+    let charge = "amount_minor > 0 AND state";
     vec![
         flaw(
             "orders",

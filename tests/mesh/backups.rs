@@ -128,7 +128,7 @@ async fn audited(world: &World) -> Value {
 async fn a_shop_on_sqlite_goes_on_from_a_backup_that_was_made_while_people_bought() {
     let mut shop = Shop::open(Engine::Sqlite).await;
     let (backup, bought) = amid_orders(&shop, Engine::Sqlite).await;
-    assert_eq!(verified(&backup).await.0, true);
+    assert!(verified(&backup).await.0);
     shop.world.kill("orders").await;
 
     let data = data(&shop.world).display().to_string();
@@ -142,11 +142,7 @@ async fn a_shop_on_sqlite_goes_on_from_a_backup_that_was_made_while_people_bough
     let report = audited(&shop.world).await;
     let orders = report["orders"].as_u64().unwrap();
     assert!((10..=u64::from(bought)).contains(&orders), "{orders} of {bought}");
-    // Each service was copied at a moment of its own: what came to orders after their copy, others may know.
-    for finding in report["findings"].as_array().unwrap() {
-        let of_lost = finding["sides"].to_string().contains("does not know this order");
-        assert!(of_lost || finding["check"] == "sums", "{finding}");
-    }
+    assert_eq!(report["findings"], serde_json::json!([]), "{report}");
     still_sells(&shop.world).await;
 }
 
@@ -258,6 +254,8 @@ fn copy(from: &Path, to: &Path) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_is_its_owners_alone_and_says_what_it_holds() {
     let shop = Shop::open(Engine::Sqlite).await;
+    let merchant = Person::merchant(shop.world.gateway).await;
+    product(&merchant, "kept", 5).await;
 
     let backup = shop.back_up(Engine::Sqlite).await;
 
@@ -271,7 +269,7 @@ async fn a_backup_is_its_owners_alone_and_says_what_it_holds() {
     let services = manifest["services"].as_array().unwrap();
     assert_eq!(services.len(), 7, "{manifest}");
     let catalog = services.iter().find(|service| service["name"] == "catalog").unwrap();
-    assert_eq!(catalog["rows"]["products"], 40, "{catalog}");
+    assert!(catalog["rows"]["products"].as_i64() > Some(0), "{catalog}");
     assert!(catalog["migrations"].to_string().contains("0003_stock"), "{catalog}");
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use mesh::Clock;
-use store::backup::{Snapshot, check_file, copy_file};
+use store::backup::{Snapshot, hold_files};
 
 use super::dumps::{Address, Programs};
 use super::files::{self, Held, private_directory, sync};
@@ -17,19 +17,6 @@ use crate::compose::Noun;
 pub(super) const PREFIX: &str = "tradewind-";
 /// What those end with that are not finished.
 const PARTIAL: &str = ".partial";
-
-/// The order in which files are copied, one moment after another. Whoever calls comes before whom it calls:
-/// what was begun then is begun again after a restore, and meets what was done for it already, under the
-/// same ids. The other way round, an attempt to pay could be forgotten, and made twice.
-const ORDER: [Noun; 7] = [
-    Noun::Orders,
-    Noun::Cart,
-    Noun::Payments,
-    Noun::Catalog,
-    Noun::Ledger,
-    Noun::Notifications,
-    Noun::Users,
-];
 
 /// What is copied.
 #[derive(Debug, Clone)]
@@ -104,23 +91,22 @@ async fn write(source: &Source, partial: &Path, clock: &Clock) -> Result<Manifes
 
 async fn copy_files(data: &Path, partial: &Path, time: String) -> Result<Manifest> {
     let mut manifest = Manifest::new(EngineName::Sqlite, time, None);
-    for noun in ORDER {
-        let file = format!("{}.db", noun.name());
-        let from = data.join(&file);
-        if !from.exists() {
-            continue;
-        }
-        let to = partial.join(&file);
-        copy_file(&from, &to).await?;
-        files::keep(&to)?;
-        let contents = check_file(&to).await?;
-        manifest.services.push(Copied::of(noun.name(), &to, contents)?);
-    }
+    let file = |noun: &Noun| format!("{}.db", noun.name());
+    let there = Noun::ALL.into_iter().filter(|noun| data.join(file(noun)).exists());
+    let there: Vec<_> = there.filter(|noun| noun.migrations().is_some()).collect();
     ensure!(
-        !manifest.services.is_empty(),
+        !there.is_empty(),
         "{} has no database of a service; name the directory with --data, or a PostgreSQL database with --database",
         data.display()
     );
+    let places: Vec<_> =
+        there.iter().map(|noun| (data.join(file(noun)), partial.join(file(noun)))).collect();
+    let held = hold_files(&places).await?;
+    for (noun, (held, (_, to))) in there.iter().zip(held.into_iter().zip(&places)) {
+        let contents = held.copy().await?;
+        files::keep(to)?;
+        manifest.services.push(Copied::of(noun.name(), to, contents)?);
+    }
     Ok(manifest)
 }
 
@@ -134,7 +120,7 @@ async fn dump(
     let pg_dump = programs.dump_of(snapshot.server_version()).await?;
     let version = Some(snapshot.server_version());
     let mut manifest = Manifest::new(EngineName::Postgresql, time, version);
-    for noun in ORDER {
+    for noun in Noun::ALL {
         let Some(contents) = snapshot.contents(noun.name()).await? else { continue };
         let to = partial.join(format!("{}.pgdump", noun.name()));
         pg_dump.dump(address, noun.name(), snapshot.name(), &to).await?;

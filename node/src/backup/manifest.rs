@@ -33,14 +33,12 @@ pub(crate) struct Manifest {
     /// The version of the program that made it.
     pub(crate) tradewind: String,
     pub(crate) engine: EngineName,
-    /// When its first copy began, UTC.
+    /// When it was begun, UTC.
     pub(crate) time: String,
     /// Of a PostgreSQL server, such as 170005.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) server_version: Option<i32>,
-    /// Whether all services are as they were at one moment, rather than each for itself.
-    pub(crate) one_moment: bool,
-    /// In the order in which they were copied.
+    /// All are as they were at one moment.
     pub(crate) services: Vec<Copied>,
     /// SHA-256 over all the rest.
     seal: String,
@@ -73,7 +71,6 @@ impl Manifest {
             engine,
             time,
             server_version,
-            one_moment: engine == EngineName::Postgresql,
             services: Vec::new(),
             seal: String::new(),
         }
@@ -148,12 +145,8 @@ impl Manifest {
         let bytes: u64 = self.services.iter().map(|service| service.bytes).sum();
         let rows: i64 = self.services.iter().flat_map(|service| service.rows.values()).sum();
         let services: Vec<_> = self.services.iter().map(|service| service.name.as_str()).collect();
-        let moment = if self.one_moment { "at one moment" } else { "each at a moment of its own" };
-        format!(
-            "backup of {}, {rows} rows in {bytes} bytes, {moment}: {}",
-            self.time,
-            services.join(", ")
-        )
+        let services = services.join(", ");
+        format!("backup of {}, {rows} rows in {bytes} bytes: {services}", self.time)
     }
 }
 
@@ -164,10 +157,6 @@ impl Copied {
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let Contents { migrations, rows } = contents;
         Ok(Self { name: name.to_owned(), file, bytes, sha256, migrations, rows })
-    }
-
-    pub(crate) fn contents(&self) -> Contents {
-        Contents { migrations: self.migrations.clone(), rows: self.rows.clone() }
     }
 
     /// Refuses a copy of which something else was found.

@@ -1,7 +1,8 @@
 //! Copies of what services remember, made while they work, and what is needed to bring them back.
 //!
-//! A SQLite file is copied by `VACUUM INTO`, which reads one state of it beside its writer. A PostgreSQL
-//! database is held at one state by a [`Snapshot`], in which `pg_dump` copies one schema after another.
+//! SQLite files are held at one state, all together, by [`hold_files`], and copied while their writers go
+//! on. A PostgreSQL database is held at one state by a [`Snapshot`], in which `pg_dump` copies one schema
+//! after another. Either way a copy is what a crash of everything would have left at that moment.
 
 mod file;
 mod server;
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 
 use crate::migrate::{Migration, OWN};
 
-pub use file::{change_file, check_file, copy_file};
+pub use file::{HeldFile, change_file, check_file, hold_files};
 pub use server::{Snapshot, change_schema, contents, drop_schemas, filled_schemas, rename_schemas};
 
 /// What a service's database holds, as far as two copies of it must be alike.
