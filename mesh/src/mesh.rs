@@ -22,6 +22,7 @@ use crate::channel::{
     self, Channel, Configs, Credentials, MalformedTarget, Peer, Remote, Target, Way,
 };
 use crate::channelz::Registry;
+use crate::chaos::Chaos;
 use crate::clock::Clock;
 use crate::events::{Deliveries, MeshBus, Subscriptions};
 use crate::failure::Refusal;
@@ -66,6 +67,8 @@ pub struct Config {
     pub clock: Clock,
     /// What this process is called where it speaks for no service.
     pub process: &'static str,
+    /// What befalls its calls, in simulations.
+    pub chaos: Option<Arc<dyn Chaos>>,
 }
 
 impl Config {
@@ -84,6 +87,7 @@ impl Config {
             limits: Limits::default(),
             clock: Clock::system(),
             process,
+            chaos: None,
         }
     }
 }
@@ -135,6 +139,7 @@ struct Parts {
     auditors: Arc<OnceLock<Auditors>>,
     subscriptions: Subscriptions,
     channels: RwLock<HashMap<&'static str, Channel>>,
+    chaos: Option<Arc<dyn Chaos>>,
 }
 
 impl Mesh {
@@ -183,6 +188,7 @@ impl Mesh {
                 auditors: Arc::default(),
                 subscriptions: config.subscriptions,
                 channels: RwLock::default(),
+                chaos: config.chaos,
             }),
         })
     }
@@ -209,6 +215,10 @@ impl Mesh {
                 Remote::new(way, policies, self.parts.calls.clone(), metrics).channel()
             }
             Some(_) | None => channel::near(Arc::clone(&self.parts.stack), service),
+        };
+        let channel = match &self.parts.chaos {
+            Some(chaos) => chaos.way(service, channel),
+            None => channel,
         };
         let mut channels = channels.write().unwrap_or_else(PoisonError::into_inner);
         channels.entry(service).or_insert(channel).clone()

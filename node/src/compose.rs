@@ -165,6 +165,7 @@ pub(crate) async fn service(noun: Noun, parts: &Parts) -> Result<Option<Service>
         ids: Ids::new(parts.clock.clone()),
         task_lease: parts.task_lease,
         metrics: parts.metrics.clone(),
+        chaos: None,
     })
     .await?;
     let mesh = &parts.mesh;

@@ -119,6 +119,7 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
         callers: arguments.others.callers()?,
         limits: arguments.budgets.limits(),
         clock: clock.clone(),
+        chaos: None,
         process: if services.contains(&Noun::Gateway) { "gateway" } else { services[0].name() },
     })?;
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use contract::{Kind, Resource};
-use mesh::{Bus, Changes, Clock, Context, HasContext, Ids};
+use mesh::{Bus, Changes, Chaos, Clock, Context, HasContext, Ids};
 use sqlx::any::AnyRow;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -46,6 +46,8 @@ pub struct Config {
     pub task_lease: Duration,
     /// What it counts, together with the other stores of the process.
     pub metrics: Metrics,
+    /// What befalls its commits, in simulations.
+    pub chaos: Option<Arc<dyn Chaos>>,
 }
 
 /// How a service remembers. Clones share everything.
@@ -88,8 +90,8 @@ impl std::fmt::Debug for Store {
 impl Store {
     /// Opens a service's database and brings its tables up to date.
     pub async fn open(config: Config) -> Result<Self, Error> {
-        let Config { service, database, migrations, bus, changes, clock, ids, task_lease, metrics } =
-            config;
+        let Config { service, database, migrations, bus, changes, clock, ids, .. } = config;
+        let Config { task_lease, metrics, chaos, .. } = config;
         let pools = database.open(service).await?;
         migrate::run(&pools.write, service, migrations, &clock).await?;
         tasks::take_back(&pools.write, service, &clock).await?;
@@ -100,7 +102,7 @@ impl Store {
             changes,
             clock,
             ids,
-            counts: Arc::new(Counts { metrics, ..Counts::default() }),
+            counts: Arc::new(Counts { metrics, chaos, ..Counts::default() }),
             leases: Leases::new(task_lease),
             queue: Arc::default(),
             answered: Notify::new(),

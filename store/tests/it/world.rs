@@ -44,6 +44,7 @@ impl World {
             ids: Ids::new(self.clock.clone()),
             task_lease: store::DEFAULT_TASK_LEASE,
             metrics: Metrics::default(),
+            chaos: None,
         }
     }
 

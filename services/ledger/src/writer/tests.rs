@@ -40,6 +40,7 @@ async fn open(database: Database, clock: &Clock) -> Store {
         ids: Ids::new(clock.clone()),
         task_lease: ::store::DEFAULT_TASK_LEASE,
         metrics: ::store::Metrics::default(),
+        chaos: None,
     };
     Store::open(config).await.unwrap()
 }

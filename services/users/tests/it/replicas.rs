@@ -38,6 +38,7 @@ impl Replica {
             ids: Ids::new(clock.clone()),
             task_lease: store::DEFAULT_TASK_LEASE,
             metrics: store::Metrics::default(),
+            chaos: None,
         })
         .await
         .unwrap();
