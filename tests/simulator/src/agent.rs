@@ -150,8 +150,14 @@ impl Agent {
 
     /// Lets the call go on that has waited for the fewest; whether there was one.
     pub(crate) fn release_one(&self) -> bool {
-        let first = locked(&self.inner.held).pop_first();
-        first.is_some_and(|(_, release)| release.send(()).is_ok())
+        let mut held = locked(&self.inner.held);
+        // Whoever has given up waiting is not there any more.
+        while let Some((_, release)) = held.pop_first() {
+            if release.send(()).is_ok() {
+                return true;
+            }
+        }
+        false
     }
 
     /// How many calls have gone out: where this stands still, nothing goes on.

@@ -1,6 +1,5 @@
 //! One history: its inputs under its faults, over every death of the mesh, until all has come to rest.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,6 @@ use harness::Harness;
 use mesh::Clock;
 use tempfile::TempDir;
 use tokio::runtime::Builder;
-use tokio_util::task::AbortOnDropHandle;
 
 use crate::agent::Agent;
 use crate::check::{self, Broken};
@@ -21,7 +19,7 @@ use crate::planted::Bug;
 use crate::world::{Template, beginning};
 use crate::{quiet, time, world};
 
-/// How long a history may take, in real time, before it counts as stuck.
+/// How long a life of a history may take, in real time, before it counts as stuck.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What came of a history.
@@ -68,9 +66,6 @@ pub(crate) fn run(template: &Template, seed: u64, bug: Option<Bug>) -> Result<Ou
         if let Some(broken) = history.live(lives)? {
             break broken;
         }
-        if began.elapsed() > PATIENCE {
-            break vec![Broken::new("nothing is stuck", "", "the history does not end")];
-        }
     };
     let trace = history.agent.trace();
     Ok(Outcome { seed, broken, trace, acts: count, lives, took: began.elapsed() })
@@ -93,23 +88,32 @@ impl History {
     }
 
     async fn go_on(&self, life: u64) -> Result<Vec<Broken>> {
-        let Self { agent, clock, customers, .. } = self;
+        let Self { agent, clock, .. } = self;
         agent.calm(true);
         let seed = mix(self.seed, life);
-        let harness = Arc::new(world::start(self.directory.path(), clock, seed, agent).await?);
-        let passing = (Arc::clone(&harness), agent.clone());
-        let passing = tokio::spawn(async move { time::pass(&passing.0, &passing.1).await });
-        let _passing = AbortOnDropHandle::new(passing);
+        let harness = world::start(self.directory.path(), clock, seed, agent).await?;
+        tokio::select! {
+            broken = self.play(&harness) => broken,
+            () = time::pass(&harness, agent, PATIENCE) => {
+                let text = format!("the history does not end in {} s", PATIENCE.as_secs());
+                Ok(vec![Broken::new("nothing is stuck", "", text)])
+            }
+        }
+    }
+
+    /// Everything from the turn on that is next.
+    async fn play(&self, harness: &Harness) -> Result<Vec<Broken>> {
+        let Self { agent, customers, .. } = self;
         if let Some(bug) = agent.bug() {
-            bug.plant(&harness).await.with_context(|| format!("{bug:?} cannot be planted"))?;
+            bug.plant(harness).await.with_context(|| format!("{bug:?} cannot be planted"))?;
         }
         agent.calm(false);
         while let Some(turn) = self.turns.get(self.turn.load(Ordering::SeqCst)) {
-            self.take(&harness, turn).await;
+            self.take(harness, turn).await;
             self.turn.fetch_add(1, Ordering::SeqCst);
         }
         agent.calm(true);
-        self.end(&harness, customers).await
+        self.end(harness, customers).await
     }
 
     /// Does what is done at once. A turn that was cut off by a death is taken again, with the same keys.

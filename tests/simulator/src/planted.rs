@@ -23,7 +23,7 @@ pub(crate) enum Bug {
     ForgetsCheckout,
     /// The task is forgotten that asks what came of a payment.
     ForgetsAttempt,
-    /// The task is forgotten that posts or voids what the ledger holds.
+    /// The task is forgotten that posts or voids what the ledger holds for a refund.
     ForgetsSettling,
     /// Stock is held twice, and noted once.
     ReservesTwice,
@@ -100,7 +100,7 @@ const FORGETS_EVENTS: &str = "BEFORE INSERT ON store_outbox \
     WHEN NEW.type = 'tradewind.orders.v1.OrderConfirmed' BEGIN SELECT RAISE(IGNORE); END";
 const SKIPS_INBOX: &str = "AFTER INSERT ON store_inbox \
     BEGIN DELETE FROM store_inbox WHERE event = NEW.event; END";
-const MAILS_TWICE: &str = "AFTER INSERT ON mails WHEN NEW.template = 'order_cancelled' AND NEW.id NOT GLOB '*x' \
+const MAILS_TWICE: &str = "AFTER INSERT ON mails WHEN NEW.template = 'order_cancelled' \
     BEGIN INSERT INTO mails SELECT project, id || 'x', customer_id, recipient, template, reference, subject, \
     body, state, error, create_time, update_time, etag FROM mails WHERE id = NEW.id; END";
 const FORGETS_STOCK: &str = "BEFORE INSERT ON store_tasks WHEN NEW.kind = 'commit_stock' \

@@ -21,11 +21,11 @@ const QUIET_TICKS: u32 = 2;
 /// How far time moves at once, more while nothing happens.
 const STEPS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
-/// Moves time whenever nothing goes on, until it is dropped.
-pub(crate) async fn pass(harness: &Harness, agent: &Agent) {
-    let mut ticks = ticks();
+/// Moves time whenever nothing goes on, until it is dropped; returns when so much real time is over.
+pub(crate) async fn pass(harness: &Harness, agent: &Agent, patience: Duration) {
+    let (mut ticks, began) = (ticks(), std::time::Instant::now());
     let (mut last, mut quiet, mut step) = (0, 0, STEPS.0);
-    while ticks.recv().await.is_some() {
+    while ticks.recv().await.is_some() && began.elapsed() < patience {
         let now = progress(harness, agent);
         if now != last {
             (last, quiet, step) = (now, 0, STEPS.0);

@@ -126,13 +126,14 @@ impl Template {
     }
 }
 
-/// Waits until nobody has the databases of a directory open any more: their last users clear their logs away.
+/// Waits until this process has closed the files of a directory: the threads of SQLite end by themselves.
 fn closed(directory: &Path) -> Result<()> {
-    let is_log = |entry: std::io::Result<std::fs::DirEntry>| {
-        entry.is_ok_and(|entry| entry.file_name().to_string_lossy().ends_with("-wal"))
+    let is_open = |entry: std::io::Result<std::fs::DirEntry>| {
+        let file = entry.and_then(|entry| std::fs::read_link(entry.path()));
+        file.is_ok_and(|file| file.starts_with(directory))
     };
     for _ in 0..CLOSED_WITHIN {
-        if !std::fs::read_dir(directory)?.any(is_log) {
+        if !std::fs::read_dir("/proc/self/fd")?.any(is_open) {
             return Ok(());
         }
         std::thread::sleep(Duration::from_millis(1));
