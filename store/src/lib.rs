@@ -33,6 +33,7 @@ mod connection;
 mod consumer;
 mod database;
 mod error;
+mod group;
 mod idle;
 mod keys;
 mod lease;
