@@ -18,6 +18,7 @@ mod observing;
 mod profile;
 mod project;
 mod restore;
+mod sagas;
 mod serve;
 mod settings;
 mod show;
@@ -83,6 +84,8 @@ enum Command {
     ///
     /// The backup is read from end to end first. What is there is left alone until then, and put aside.
     Restore(restore::Arguments),
+    /// Shows the processes of orders that are under way over several services, and has them go on.
+    Sagas(sagas::Arguments),
     /// Buys something, step by step, and checks that everything agrees at the end.
     Demo(demo::Arguments),
     /// Says what a command would be told, and where each value comes from; it is a configuration file.
@@ -143,6 +146,7 @@ async fn work(command: Command, telemetry: &mut Telemetry) -> anyhow::Result<Exi
         Command::Audit(arguments) => audit::run(arguments).await,
         Command::Backup(arguments) => backup::run(arguments).await,
         Command::Restore(arguments) => restore::run(arguments).await,
+        Command::Sagas(arguments) => sagas::run(arguments).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::MeshKey(arguments) => serve::write_mesh_key(&arguments),
         Command::Certs(arguments) => certs::write(&arguments),

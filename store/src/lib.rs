@@ -33,6 +33,7 @@ pub mod backup;
 mod connection;
 mod consumer;
 mod database;
+mod driven;
 mod error;
 mod idle;
 mod keys;
@@ -57,6 +58,7 @@ mod waiting;
 
 pub use consumer::Consumer;
 pub use database::{DEFAULT_CONNECTIONS, Database};
+pub use driven::Driven;
 pub use error::{Error, UnscopedStatement};
 pub use lease::{Claim, DEFAULT_TASK_LEASE};
 pub use list::{List, Page};
