@@ -135,8 +135,6 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
         });
     }
     let ends = Ends { drain: arguments.listen.drain(), certificate, ..Ends::default() };
-    let source = arguments.storage.source();
-    let backups = arguments.backups.scheduled(source, clock.clone(), mesh.metrics());
     let parts = parts(&arguments, mesh.clone(), clock)?;
     let mut made = Vec::new();
     for noun in &services {
@@ -144,9 +142,7 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
     }
     trust::ask_users(&mesh);
     mesh.run(made, stop, &tracker)?;
-    if let Some(backups) = backups {
-        tracker.spawn(backups.run(stop.clone()));
-    }
+    arguments.backups.begin(arguments.storage.source(), &mesh, stop, &tracker);
     let operators_stop = CancellationToken::new();
     let profiler = Some(Box::<Profiles>::default() as _);
     let operators =

@@ -23,10 +23,13 @@ pub(crate) struct Saga {
     pub(crate) order_id: String,
 }
 
-/// The processes that run in this very process, by project and id, with how far they have come.
+/// Steps by the project and the id of their process.
+type Steps = HashMap<(String, String), Vec<SagaStep>>;
+
+/// The processes that run in this very process, with how far they have come.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Drives {
-    all: Arc<Mutex<HashMap<(String, String), Vec<SagaStep>>>>,
+    all: Arc<Mutex<Steps>>,
 }
 
 /// A process while it is driven; it is none any more when this is dropped.
