@@ -118,12 +118,13 @@ pub(super) fn late(service: &str, waiting: &Waiting, limit: i64) -> Option<Doubt
         return None;
     };
     let of = waiting.subject_ids.join(", ");
-    let mut said = format!("`{}` of {of}, tried {} times", waiting.kind, waiting.attempts);
+    let said = format!("`{}` of {of}, tried {} times", waiting.kind, waiting.attempts);
+    let mut doubt = Doubt::new(Check::Stuck, &waiting.id, problem, advice).side(service, said);
     if !waiting.consumer.is_empty() {
-        said.push_str(&format!(", for {}", waiting.consumer));
+        doubt = doubt.side("for", waiting.consumer.as_str());
     }
     if !waiting.error.is_empty() {
-        said.push_str(&format!(", last: {}", waiting.error));
+        doubt = doubt.side("its last error", waiting.error.as_str());
     }
-    Some(Doubt::new(Check::Stuck, &waiting.id, problem, advice).side(service, said))
+    Some(doubt)
 }

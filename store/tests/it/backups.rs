@@ -23,7 +23,7 @@ impl Two {
         let open =
             |name| Store::open(world.config(name, Database::sqlite(world.database.location())));
         let (one, other) = (open("one").await.unwrap(), open("other").await.unwrap());
-        Self { one, other, world }
+        Self { world, one, other }
     }
 
     fn file(&self, name: &str) -> PathBuf {
