@@ -36,6 +36,7 @@ mod server;
 pub mod service;
 pub mod service_token;
 pub mod signing;
+mod spawn;
 pub mod telemetry;
 pub mod tls;
 pub mod trace;
