@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use clap::Subcommand;
 use prost_types::Timestamp;
 use tradewind::orders::v1::saga::Waits;
+use tradewind::orders::v1::saga_step::State;
 use tradewind::orders::v1::{
     GetSagaRequest, ListSagasRequest, ResumeSagaRequest, Saga, SagaKind, SagaStep,
 };
@@ -111,7 +112,8 @@ async fn list(arguments: ListArguments) -> Result<ExitCode> {
 
 fn line(saga: &Saga) -> String {
     let stuck = if saga.stuck { "  STUCK" } else { "" };
-    let at = saga.steps.iter().rfind(|step| !step.state.eq(&1)).map_or("-", |step| &step.name);
+    let begun = saga.steps.iter().rfind(|step| step.state() != State::ToDo);
+    let at = begun.map_or("-", |step| &step.name);
     format!("{:<48} {:<12} {}{stuck}", saga.id, at, waits(saga))
 }
 
