@@ -35,6 +35,7 @@ mod consumer;
 mod database;
 mod driven;
 mod error;
+mod group;
 mod idle;
 mod keys;
 mod lease;

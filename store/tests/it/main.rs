@@ -5,6 +5,7 @@
 mod backups;
 mod connections;
 mod events;
+mod groups;
 mod keys;
 mod leases;
 mod lists;
