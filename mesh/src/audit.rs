@@ -6,7 +6,9 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use contract::mesh::v1::audit_service_client::AuditServiceClient;
 use contract::mesh::v1::audit_service_server::AuditService;
-use contract::mesh::v1::{ListAuditRecordsRequest, ListAuditRecordsResponse};
+use contract::mesh::v1::{
+    ListAuditRecordsRequest, ListAuditRecordsResponse, ListWaitingRequest, ListWaitingResponse,
+};
 use tonic::{Request, Response, Status};
 
 use crate::channel::Peer;
@@ -22,6 +24,13 @@ pub trait Auditor: Send + Sync + 'static {
         context: &Context,
         asked: &ListAuditRecordsRequest,
     ) -> Result<ListAuditRecordsResponse, Status>;
+
+    /// What the service has still to do in the caller's project.
+    async fn waiting(
+        &self,
+        context: &Context,
+        asked: &ListWaitingRequest,
+    ) -> Result<ListWaitingResponse, Status>;
 }
 
 /// The auditors of one process, by the name of their service.
@@ -52,5 +61,20 @@ impl AuditService for Audits {
         let peer = peer.ok_or_else(|| Refusal::UnknownService(service.to_owned()))?;
         let outgoing = peer.of(&request);
         AuditServiceClient::new(outgoing).list_audit_records(request.into_inner()).await
+    }
+
+    async fn list_waiting(
+        &self,
+        request: Request<ListWaitingRequest>,
+    ) -> Result<Response<ListWaitingResponse>, Status> {
+        let service = request.get_ref().service.as_str();
+        if let Some(auditor) = self.here.get().and_then(|auditors| auditors.get(service)) {
+            let waiting = auditor.waiting(request.context(), request.get_ref()).await?;
+            return Ok(Response::new(waiting));
+        }
+        let peer = (self.elsewhere)(service);
+        let peer = peer.ok_or_else(|| Refusal::UnknownService(service.to_owned()))?;
+        let outgoing = peer.of(&request);
+        AuditServiceClient::new(outgoing).list_waiting(request.into_inner()).await
     }
 }

@@ -45,7 +45,7 @@ impl Noun {
     }
 
     /// Its tables; the gateway keeps nothing.
-    fn migrations(self) -> Option<&'static [Migration]> {
+    pub(crate) fn migrations(self) -> Option<&'static [Migration]> {
         match self {
             Self::Gateway => None,
             Self::Users => Some(users::MIGRATIONS),

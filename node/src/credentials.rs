@@ -87,6 +87,13 @@ impl Credentials {
         Ok(all.accounts.into_iter().find(|account| account.is_at(at)).map(|it| it.email))
     }
 
+    /// Where in a mesh someone is signed in.
+    pub(crate) async fn places(&self, url: &str) -> Result<Vec<Place>> {
+        let all = self.hold().await?.read()?.accounts.into_iter();
+        let there = all.filter(|account| account.url == url);
+        Ok(there.map(|account| Place { url: account.url, project: account.project }).collect())
+    }
+
     /// The file, once no other command has it: a refresh token is good once.
     async fn hold(&self) -> Result<Held> {
         let home = self.config_home.clone().or_else(|| Some(std::env::home_dir()?.join(".config")));

@@ -3,6 +3,8 @@
 //! Invariant: only this crate names every service; none of them knows which others run beside it.
 
 mod agreement;
+mod audit;
+mod backup;
 mod certs;
 mod compose;
 mod configuration;
@@ -15,6 +17,8 @@ mod login;
 mod observing;
 mod profile;
 mod project;
+mod restore;
+mod sagas;
 mod serve;
 mod settings;
 mod show;
@@ -45,6 +49,8 @@ Examples:
   tradewind project create bakery --currency EUR --admin baker@example.com
   tradewind import products.csv                       bring a product feed
   tradewind tasks list --state dead                   what was given up, and why
+  tradewind backup --data ./data --to ./backups       copy everything, while it is served
+  tradewind audit                                     what the services do not agree on
   tradewind demo                                      buy something, on a mesh of its own";
 
 /// A commerce mesh: users, catalog, cart, orders, payments, ledger and notifications.
@@ -71,6 +77,19 @@ enum Command {
     Import(import::Arguments),
     /// Lists what services have still to do, and decides on what was given up.
     Tasks(tasks::Arguments),
+    /// Lists what the services of a mesh do not agree on, among themselves and with the payment providers.
+    ///
+    /// Exit status 0 when all agree, and 1 with a list of what does not, what each side says and what to do.
+    /// It works as an administrator of the project, and changes nothing.
+    Audit(audit::Arguments),
+    /// Makes a backup of all that services remember, while they work, and reads it back whole.
+    Backup(backup::Arguments),
+    /// Brings back what services remember from a backup.
+    ///
+    /// The backup is read from end to end first. What is there is left alone until then, and put aside.
+    Restore(restore::Arguments),
+    /// Shows the processes of orders that are under way over several services, and has them go on.
+    Sagas(sagas::Arguments),
     /// Buys something, step by step, and checks that everything agrees at the end.
     Demo(demo::Arguments),
     /// Says what a command would be told, and where each value comes from; it is a configuration file.
@@ -129,6 +148,10 @@ async fn work(command: Command, telemetry: &mut Telemetry) -> anyhow::Result<Exi
         Command::Logout(arguments) => login::log_out(arguments).await,
         Command::Import(arguments) => import::run(arguments).await,
         Command::Tasks(arguments) => tasks::run(arguments).await,
+        Command::Audit(arguments) => audit::run(arguments).await,
+        Command::Backup(arguments) => backup::run(arguments).await,
+        Command::Restore(arguments) => restore::run(arguments).await,
+        Command::Sagas(arguments) => sagas::run(arguments).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::MeshKey(arguments) => serve::write_mesh_key(&arguments),
         Command::Certs(arguments) => certs::write(&arguments),

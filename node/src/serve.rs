@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
+use crate::backup;
 use crate::compose::{self, Noun, Parts};
 use crate::profile::Profiles;
 use crate::settings::{
@@ -36,6 +37,8 @@ pub(crate) struct Arguments {
     pub(crate) retention: Retention,
     #[command(flatten)]
     pub(crate) listen: Listen,
+    #[command(flatten)]
+    pub(crate) backups: backup::Schedule,
     #[command(flatten)]
     pub(crate) budgets: Budgets,
     #[command(flatten)]
@@ -142,6 +145,7 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
     }
     trust::ask_users(&mesh);
     mesh.run(made, stop, &tracker)?;
+    arguments.backups.begin(arguments.storage.source(), &mesh, stop, &tracker);
     let operators_stop = CancellationToken::new();
     let profiler = Some(Box::<Profiles>::default() as _);
     let operators =

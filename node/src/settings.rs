@@ -13,6 +13,7 @@ use mesh::limits::Limits;
 use mesh::tls::{EdgeCertificate, Identities};
 use mesh::{Callers, Configs};
 
+use crate::backup::{PostgresPrograms, Remembered, Source};
 use crate::compose::{self, Noun};
 use crate::say;
 
@@ -37,6 +38,8 @@ pub(crate) struct Storage {
     /// then, at once.
     #[arg(long, env = "TRADEWIND_TASK_GRACE_SECONDS", default_value_t = store::Pace::default().grace.as_secs(), value_parser = clap::value_parser!(u64).range(..=600))]
     pub(crate) task_grace_seconds: u64,
+    #[command(flatten)]
+    pub(crate) programs: PostgresPrograms,
 }
 
 impl Storage {
@@ -47,6 +50,13 @@ impl Storage {
             grace: Duration::from_secs(self.task_grace_seconds),
             ..store::Pace::default()
         }
+    }
+
+    /// What a backup of it copies.
+    pub(crate) fn source(&self) -> Source {
+        let Self { data, database, programs, .. } = self;
+        let (data, database, programs) = (data.clone(), database.clone(), programs.clone());
+        Remembered { data, database, programs }.source()
     }
 }
 

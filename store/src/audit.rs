@@ -3,7 +3,10 @@
 use async_trait::async_trait;
 use contract::Resource;
 use contract::mesh::v1::audit_record::Kind;
-use contract::mesh::v1::{AuditRecord, ListAuditRecordsRequest, ListAuditRecordsResponse};
+use contract::mesh::v1::{
+    AuditRecord, ListAuditRecordsRequest, ListAuditRecordsResponse, ListWaitingRequest,
+    ListWaitingResponse,
+};
 use mesh::clock::timestamp;
 use mesh::{Auditor, Context, Principal, Status};
 
@@ -38,6 +41,14 @@ impl Auditor for Store {
         asked: &ListAuditRecordsRequest,
     ) -> Result<ListAuditRecordsResponse, Status> {
         Ok(self.audit(context, asked).await?)
+    }
+
+    async fn waiting(
+        &self,
+        context: &Context,
+        asked: &ListWaitingRequest,
+    ) -> Result<ListWaitingResponse, Status> {
+        Ok(self.list_waiting(context, asked).await?)
     }
 }
 

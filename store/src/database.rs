@@ -103,7 +103,7 @@ fn open_file(directory: &Path, service: &'static str) -> Result<Pools, Error> {
 }
 
 /// A path as a URL holds it.
-fn escape(path: &str) -> String {
+pub(crate) fn escape(path: &str) -> String {
     let letters = path.bytes().map(|byte| {
         let plain = byte.is_ascii_alphanumeric() || b"/._-~".contains(&byte);
         if plain { char::from(byte).to_string() } else { format!("%{byte:02X}") }

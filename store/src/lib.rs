@@ -29,10 +29,12 @@
 //! Invariant: every statement of a call binds its project; the store knows no domain.
 
 mod audit;
+pub mod backup;
 mod bells;
 mod connection;
 mod consumer;
 mod database;
+mod driven;
 mod error;
 mod forget;
 mod group;
@@ -61,10 +63,12 @@ mod store;
 mod table;
 mod tasks;
 mod tx;
+mod waiting;
 mod work;
 
 pub use consumer::Consumer;
 pub use database::{DEFAULT_CONNECTIONS, Database};
+pub use driven::Driven;
 pub use error::{Error, UnscopedStatement};
 pub use lease::{Claim, DEFAULT_TASK_LEASE};
 pub use list::{List, Page};

@@ -14,7 +14,7 @@ use crate::pool::{Engine, Pool};
 use crate::statement::{Row, Statement};
 
 /// The store's own tables, before those of the service.
-const OWN: &[Migration] = &[
+pub(crate) const OWN: &[Migration] = &[
     Migration::new("store/0001", include_str!("../migrations/0001_store.sql")),
     Migration::new("store/0002_tasks", include_str!("../migrations/0002_tasks.sql")),
 ];
@@ -31,6 +31,10 @@ impl Migration {
     #[must_use]
     pub const fn new(name: &'static str, sql: &'static str) -> Self {
         Self { name, sql }
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
     }
 
     fn checksum(&self) -> String {

@@ -5,8 +5,9 @@ use std::path::Path;
 use store_testing::Engine;
 use tokio::process::Command;
 
-use crate::customer::MERCHANT;
-use crate::world::{Shape, World};
+use crate::customer::{MERCHANT, Person, order};
+use crate::sample::product;
+use crate::world::{Shape, WORLDS, World};
 
 async fn tradewind(arguments: &[&str]) -> (bool, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tradewind"));
@@ -62,9 +63,49 @@ fn write_feed(file: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_steps_of_a_process_are_printed_and_what_is_under_way_is_listed() {
+    let (passed, said) = tradewind(&["sagas", "steps", "checkout"]).await;
+    assert!(passed && said.contains("2. reserve"), "{said}");
+    assert!(said.contains("gives back what it holds"), "{said}");
+    let (passed, said) = tradewind(&["sagas", "steps", "checkin"]).await;
+    assert!(!passed && said.contains("there are checkout, cancelling, refunding"), "{said}");
+
+    let world = World::start(Shape::Near, Engine::Sqlite).await;
+    let url = format!("http://{}", world.gateway);
+    let (passed, said) = tradewind(&["sagas", "list", "--url", &url]).await;
+    assert!(passed && said.contains("0 under way"), "{said}");
+    let (passed, said) = tradewind(&["sagas", "resume", "ord_1-checkout-1", "--url", &url]).await;
+    assert!(!passed && said.contains("there is no process ord_1-checkout-1"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn faults_are_refused_outside_development() {
     let (passed, said) = tradewind(&["serve", "--faults", "x"]).await;
 
     assert!(!passed);
     assert!(said.contains("--development"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_passes_where_all_agree_and_needs_an_administrator() {
+    for (shape, engine) in WORLDS {
+        let world = World::start(shape, engine).await;
+        let url = format!("http://{}", world.gateway);
+        let merchant = Person::merchant(world.gateway).await;
+        let variant = product(&merchant, "audited", 5).await;
+        let guest = Person::guest(world.gateway).await;
+        for (key, method) in [("one", "sim_ok"), ("two", "sim_declined")] {
+            guest.post_once("/v1/orders", key, order(&[(&variant, 1)], method)).await;
+        }
+
+        let line = ["audit", "--url", &url, "--wait", "30", "--json"];
+        let (passed, said) = tradewind(&line).await;
+
+        assert!(passed, "{shape:?}: {said}");
+        let report: serde_json::Value = serde_json::from_str(&said).unwrap();
+        assert_eq!(report.pointer("/0/orders"), Some(&2.into()), "{shape:?}: {said}");
+        assert_eq!(report.pointer("/0/findings/0"), None, "{shape:?}: {said}");
+        let refused = guest.get("/v1/orders:audit").await;
+        assert_eq!(refused.status, 403, "{shape:?} {refused:?}");
+    }
 }

@@ -4,6 +4,8 @@
 
 mod access;
 mod audit;
+mod auditing;
+mod backups;
 mod buyers;
 mod client;
 mod commands;

@@ -136,6 +136,17 @@ impl World {
         certs
     }
 
+    /// The URL of the database, where it is PostgreSQL.
+    pub(crate) fn database(&self) -> String {
+        self.database.location()
+    }
+
+    /// The operators' port of the process that runs the gateway.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        let process = self.processes.iter().find(|process| process.name == "gateway");
+        process.unwrap().admin
+    }
+
     /// The process that runs a service.
     pub(crate) fn process_id(&mut self, service: &str) -> Option<u32> {
         self.process(service).child.id()

@@ -22,7 +22,8 @@ use tradewind::notifications::v1::notifications_service_server::{
     NotificationsService, NotificationsServiceServer,
 };
 use tradewind::notifications::v1::{
-    ListMailsRequest, ListMailsResponse, Notification, WatchNotificationsRequest,
+    CountMailsRequest, CountMailsResponse, ListMailsRequest, ListMailsResponse, Notification,
+    WatchNotificationsRequest,
 };
 
 use crate::rpc::with_token;
@@ -105,6 +106,13 @@ pub(crate) struct Answers;
 
 #[async_trait]
 impl NotificationsService for Answers {
+    async fn count_mails(
+        &self,
+        _request: Request<CountMailsRequest>,
+    ) -> Result<Response<CountMailsResponse>, Status> {
+        Ok(Response::new(CountMailsResponse::default()))
+    }
+
     async fn list_mails(
         &self,
         request: Request<ListMailsRequest>,

@@ -9,6 +9,7 @@ import {
   NotificationsService,
   OrdersService,
   PaymentsService,
+  SagasService,
   StockService,
   TasksService,
   UsersService,
@@ -44,6 +45,7 @@ export interface Tradewind {
   readonly stock: Client<typeof StockService>;
   readonly cart: Client<typeof CartService>;
   readonly orders: Client<typeof OrdersService>;
+  readonly sagas: Client<typeof SagasService>;
   readonly payments: Client<typeof PaymentsService>;
   readonly ledger: Client<typeof LedgerService>;
   readonly notifications: Client<typeof NotificationsService>;
@@ -70,6 +72,7 @@ export function connectTradewind(options: TradewindOptions): Tradewind {
     stock: createClient(StockService, transport),
     cart: createClient(CartService, transport),
     orders: createClient(OrdersService, transport),
+    sagas: createClient(SagasService, transport),
     payments: createClient(PaymentsService, transport),
     ledger: createClient(LedgerService, transport),
     notifications: createClient(NotificationsService, transport),

@@ -30,6 +30,9 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration::new("0003_stock", include_str!("../migrations/0003_stock.sql")),
 ];
 
+/// What its database is told once it was brought back from a copy: it is another than a search index has followed.
+pub const RESTORED: &str = "UPDATE product_revision SET epoch = ''";
+
 /// The services that it calls.
 pub const CALLS: &[&str] = &[];
 

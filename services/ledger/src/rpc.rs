@@ -10,16 +10,19 @@ use tradewind::ledger::v1::ledger_service_server::LedgerService;
 use tradewind::ledger::v1::{
     Account, AccountResult, CreateAccountsRequest, CreateAccountsResponse, CreateTransfersRequest,
     CreateTransfersResponse, GetAccountsRequest, GetAccountsResponse, ListTransfersRequest,
-    ListTransfersResponse, Transfer, TransferResult, VerifyBookRequest, VerifyBookResponse,
+    ListTransfersResponse, SumReferencesRequest, SumReferencesResponse, Transfer, TransferResult,
+    VerifyBookRequest, VerifyBookResponse,
 };
 
 use crate::error::Error;
-use crate::store::{accounts, transfers};
+use crate::store::{accounts, references, transfers};
 use crate::writer::Writer;
 use crate::{account, verify};
 
 /// The size of a page when nothing is said.
 const PAGE: i32 = 50;
+/// How many references a page has when nothing is said.
+const REFERENCES: u32 = 500;
 
 /// Answers for the book.
 pub(crate) struct Ledger {
@@ -101,6 +104,22 @@ impl LedgerService for Ledger {
         transfers.truncate(size);
         let next = transfers.last().filter(|_| !is_last).map(token_of).unwrap_or_default();
         Ok(Response::new(ListTransfersResponse { transfers, next_page_token: next }))
+    }
+
+    async fn sum_references(
+        &self,
+        request: Request<SumReferencesRequest>,
+    ) -> Result<Response<SumReferencesResponse>, Status> {
+        let reader = self.store.read(&request);
+        let SumReferencesRequest { page_size, page_token: after } = request.get_ref();
+        let size = u32::try_from(*page_size).ok().filter(|size| *size > 0).unwrap_or(REFERENCES);
+        let end = references::page_end(&reader, after, size).await.map_err(Error::from)?;
+        let Some((last, more)) = end else {
+            return Ok(Response::new(SumReferencesResponse::default()));
+        };
+        let sums = references::sums(&reader, after, &last).await.map_err(Error::from)?;
+        let next_page_token = if more { last } else { String::new() };
+        Ok(Response::new(SumReferencesResponse { sums, next_page_token }))
     }
 
     async fn verify_book(

@@ -8,7 +8,8 @@ use mesh::{HasContext, Request, Response, Status, async_trait};
 use store::{List, Reader, Store};
 use tradewind::notifications::v1::notifications_service_server::NotificationsService;
 use tradewind::notifications::v1::{
-    ListMailsRequest, ListMailsResponse, Notification, WatchNotificationsRequest,
+    CountMailsRequest, CountMailsResponse, ListMailsRequest, ListMailsResponse, Notification,
+    WatchNotificationsRequest,
 };
 
 use crate::bells::Bells;
@@ -24,6 +25,14 @@ pub(crate) struct Notifications {
 
 #[async_trait]
 impl NotificationsService for Notifications {
+    async fn count_mails(
+        &self,
+        request: Request<CountMailsRequest>,
+    ) -> Result<Response<CountMailsResponse>, Status> {
+        let reader = self.store.read(&request);
+        Ok(Response::new(sql::count_mails(&reader, request.get_ref()).await?))
+    }
+
     async fn list_mails(
         &self,
         request: Request<ListMailsRequest>,

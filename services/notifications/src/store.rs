@@ -1,7 +1,12 @@
 //! The SQL of notifications that resources do not give.
 
 use store::{Error, Reader, Tx};
-use tradewind::notifications::v1::Notification;
+use tradewind::notifications::v1::{
+    CountMailsRequest, CountMailsResponse, MailCount, Notification,
+};
+
+/// How many references a page of counts has when nothing is said.
+const REFERENCES: u32 = 500;
 
 /// The place of a customer's next notification; the customer's others wait until it is committed.
 pub(crate) async fn next_place(tx: &mut Tx, customer_id: &str) -> Result<i64, Error> {
@@ -50,4 +55,35 @@ pub(crate) async fn after(
         .limit(most)
         .fetch_all()
         .await
+}
+
+/// How many mails there are of each kind, by what they are about.
+pub(crate) async fn count_mails(
+    reader: &Reader,
+    asked: &CountMailsRequest,
+) -> Result<CountMailsResponse, Error> {
+    let size = u32::try_from(asked.page_size).ok().filter(|size| *size > 0).unwrap_or(REFERENCES);
+    let after = asked.page_token.as_str();
+    let sql = "SELECT DISTINCT reference FROM mails WHERE project = $1 AND reference > $2 \
+               ORDER BY reference LIMIT $3";
+    let references = reader.query(sql).bind(after).bind(size + 1).fetch_all().await?;
+    let more = references.len() > size as usize;
+    let Some(last) = references.get(..size as usize).unwrap_or(&references).last() else {
+        return Ok(CountMailsResponse::default());
+    };
+    let last: String = last.get("reference")?;
+    let sql = "SELECT reference, template, COUNT(*) AS amount, MAX(create_time) AS latest FROM mails \
+               WHERE project = $1 AND reference > $2 AND reference <= $3 \
+               GROUP BY reference, template ORDER BY reference, template";
+    let rows = reader.query(sql).bind(after).bind(&last).fetch_all().await?;
+    let counts = rows.iter().map(|row| {
+        Ok(MailCount {
+            reference: row.get("reference")?,
+            template: row.get("template")?,
+            count: row.get("amount")?,
+            create_time: Some(row.get("latest")?),
+        })
+    });
+    let counts = counts.collect::<Result<_, Error>>()?;
+    Ok(CountMailsResponse { counts, next_page_token: if more { last } else { String::new() } })
 }

@@ -5,10 +5,11 @@ use store::List;
 use tradewind::orders::v1::order::State;
 use tradewind::orders::v1::orders_service_server::OrdersService;
 use tradewind::orders::v1::{
-    CancelOrderRequest, DeliverOrderRequest, GetGuestOrderRequest, GetOrderRequest,
-    ListOrderHistoryRequest, ListOrderHistoryResponse, ListOrdersRequest, ListOrdersResponse,
-    Order, OrderDelivered, OrderShipped, PayOrderRequest, PlaceOrderRequest, PlaceOrderResponse,
-    Quote, QuoteOrderRequest, RefundOrderRequest, ShipOrderRequest,
+    AuditOrdersRequest, AuditOrdersResponse, CancelOrderRequest, DeliverOrderRequest,
+    GetGuestOrderRequest, GetOrderRequest, ListOrderHistoryRequest, ListOrderHistoryResponse,
+    ListOrdersRequest, ListOrdersResponse, Order, OrderDelivered, OrderShipped, PayOrderRequest,
+    PlaceOrderRequest, PlaceOrderResponse, Quote, QuoteOrderRequest, RefundOrderRequest,
+    ShipOrderRequest,
 };
 
 use crate::cancelling::{self, Cancelling};
@@ -16,7 +17,7 @@ use crate::checkout::{self, Checkout};
 use crate::error::Error;
 use crate::orders::Orders;
 use crate::refunding::{self, Refunding};
-use crate::{NAME, gather, guest, order, store as sql};
+use crate::{NAME, audit, gather, guest, order, store as sql};
 
 /// Answers for orders.
 pub(crate) struct Rpc {
@@ -158,6 +159,14 @@ impl OrdersService for Rpc {
         let order: Order = reader.get(&request.get_ref().id).await?;
         let events = sql::history(&reader, &order.id).await?;
         Ok(Response::new(ListOrderHistoryResponse { events }))
+    }
+
+    async fn audit_orders(
+        &self,
+        request: Request<AuditOrdersRequest>,
+    ) -> Result<Response<AuditOrdersResponse>, Status> {
+        let reader = self.orders.store.read(&request);
+        Ok(Response::new(audit::page(&reader, request.get_ref()).await?))
     }
 
     async fn ship_order(

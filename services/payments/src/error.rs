@@ -67,6 +67,12 @@ pub(crate) enum Error {
     /// The provider was not reached, and nothing was taken.
     #[error("the provider cannot be reached at the moment; nothing was taken")]
     ProviderUnreachable,
+    /// A provider did not say what it has on record.
+    #[error("the provider {0} does not say at the moment what it has on record")]
+    ProviderUnanswered(String),
+    /// A page token is not one that was given.
+    #[error("page_token is not one of a page before")]
+    InvalidPageToken,
     /// The ledger was not reached.
     #[error("the ledger cannot be reached at the moment")]
     LedgerUnreachable(#[source] Status),
@@ -109,6 +115,8 @@ impl Failure for Error {
             Self::NoAction(_) => (Code::FailedPrecondition, "NO_ACTION_REQUIRED"),
             Self::NotSimulated(_) => (Code::FailedPrecondition, "NOT_SIMULATED"),
             Self::ProviderUnreachable => (Code::Unavailable, "PROVIDER_UNREACHABLE"),
+            Self::ProviderUnanswered(_) => (Code::Unavailable, "PROVIDER_UNANSWERED"),
+            Self::InvalidPageToken => (Code::InvalidArgument, "INVALID_PAGE_TOKEN"),
             Self::LedgerUnreachable(_) => (Code::Unavailable, "LEDGER_UNREACHABLE"),
             Self::LedgerRefused(_) => (Code::Internal, "LEDGER_REFUSED"),
             Self::Store(error) => error.verdict(),
@@ -123,7 +131,13 @@ impl Failure for Error {
             }
             Self::NotPositive => detail.fields.push(("amount".into(), self.to_string())),
             Self::Differs { field } => detail.fields.push(((*field).into(), self.to_string())),
-            Self::Unresolved(_) | Self::ProviderUnreachable | Self::LedgerUnreachable(_) => {
+            Self::InvalidPageToken => {
+                detail.fields.push(("page_token".into(), self.to_string()));
+            }
+            Self::Unresolved(_)
+            | Self::ProviderUnreachable
+            | Self::ProviderUnanswered(_)
+            | Self::LedgerUnreachable(_) => {
                 detail.retry_after = Some(ASK_AGAIN);
             }
             Self::RefundExceeds { left } => {

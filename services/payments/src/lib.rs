@@ -4,6 +4,7 @@
 //! ever after; an outcome that is final is never rewritten.
 
 mod attempt;
+mod audit;
 mod cancel;
 mod error;
 mod intent;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use mesh::{Context, async_trait};
 use tradewind::money::v1::Money;
+use tradewind::payments::v1::provider_entry::Theirs;
 
 use crate::error::Error;
 
@@ -87,6 +88,30 @@ pub enum Repaid {
     Unknown,
 }
 
+/// What a provider has on record under a key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// The key: an attempt's id, or a refund's.
+    pub key: String,
+    /// Whether something was given back, rather than taken.
+    pub is_refund: bool,
+    /// What came of it.
+    pub theirs: Theirs,
+    /// How much.
+    pub amount: Money,
+}
+
+/// A provider's records, or that there are none to be had.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Records {
+    /// Those that were asked for, in the order of their keys.
+    Are(Vec<Record>),
+    /// It tells nobody.
+    Untold,
+    /// It did not answer.
+    Lost,
+}
+
 /// A company that takes money and gives it back. What it was asked, and answered, it never forgets.
 #[async_trait]
 pub trait Provider: Send + Sync + 'static {
@@ -111,6 +136,11 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Says what became of a repayment.
     async fn look_up_refund(&self, context: &Context, refund_id: &str) -> Repaid;
+
+    /// What it has on record for the caller's project after a key, at most so many: for audits.
+    async fn records(&self, _context: &Context, _after: &str, _most: u32) -> Records {
+        Records::Untold
+    }
 
     /// Takes the customer's step in their place; `None` where customers take it themselves.
     async fn complete_action(
@@ -139,6 +169,15 @@ impl Providers {
         let mut all = self.all.iter();
         let found = all.find(|provider| provider.accepts(payment_method));
         found.map(AsRef::as_ref).ok_or(Error::NoProvider)
+    }
+
+    /// The one at a place, from 0.
+    pub(crate) fn at(&self, position: usize) -> Option<&dyn Provider> {
+        self.all.get(position).map(AsRef::as_ref)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &dyn Provider> {
+        self.all.iter().map(AsRef::as_ref)
     }
 
     /// The one with a name.

@@ -4,6 +4,7 @@ use mesh::{Caller, Context, Faults, HasContext, Request, Response, Status, async
 use store::Store;
 use tradewind::payments::v1::payments_service_server::PaymentsService;
 use tradewind::payments::v1::{
+    AuditPaymentsRequest, AuditPaymentsResponse, AuditProvidersRequest, AuditProvidersResponse,
     CancelPaymentRequest, CompleteSimulatedActionRequest, GetPaymentRequest, ListAttemptsRequest,
     ListAttemptsResponse, PayRequest, PaymentIntent, Refund, RefundPaymentRequest,
 };
@@ -11,7 +12,7 @@ use tradewind::payments::v1::{
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::provider::Providers;
-use crate::{NAME, store as sql};
+use crate::{NAME, audit, store as sql};
 
 /// Answers for payments; its processes are in modules of their own.
 #[derive(Clone)]
@@ -61,6 +62,23 @@ impl PaymentsService for Payments {
         let intent: PaymentIntent = reader.get(&request.get_ref().id).await?;
         let attempts = sql::attempts(&reader, &intent.id).await.map_err(Error::from)?;
         Ok(Response::new(ListAttemptsResponse { attempts }))
+    }
+
+    async fn audit_payments(
+        &self,
+        request: Request<AuditPaymentsRequest>,
+    ) -> Result<Response<AuditPaymentsResponse>, Status> {
+        let reader = self.store.read(&request);
+        let page = audit::payments(&reader, request.get_ref()).await.map_err(Error::from)?;
+        Ok(Response::new(page))
+    }
+
+    async fn audit_providers(
+        &self,
+        request: Request<AuditProvidersRequest>,
+    ) -> Result<Response<AuditProvidersResponse>, Status> {
+        let page = Payments::audit_providers(self, request.context(), request.get_ref()).await?;
+        Ok(Response::new(page))
     }
 
     async fn complete_simulated_action(

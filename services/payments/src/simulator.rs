@@ -22,7 +22,8 @@ use mesh::{Context, async_trait};
 use store::{Error, Row, Store, Tx};
 use tradewind::money::v1::Money;
 
-use crate::provider::{Charge, Outcome, Provider, Repaid, Repayment};
+use crate::audit::theirs;
+use crate::provider::{Charge, Outcome, Provider, Record, Records, Repaid, Repayment};
 
 /// How long `sim_slow` takes.
 const SLOW: Duration = Duration::from_secs(2);
@@ -98,6 +99,13 @@ impl Provider for Simulator {
     async fn look_up_refund(&self, context: &Context, refund_id: &str) -> Repaid {
         let Ok(mut tx) = self.store.begin_for(context).await else { return Repaid::Unknown };
         repaid(refund(&mut tx, refund_id).await)
+    }
+
+    async fn records(&self, context: &Context, after: &str, most: u32) -> Records {
+        match self.on_record(context, after, most).await {
+            Ok(records) => Records::Are(records),
+            Err(error) => lost(&error, Records::Lost),
+        }
     }
 
     async fn complete_action(
@@ -198,6 +206,34 @@ impl Simulator {
         let kept = refund(&mut tx, &wanted.refund_id).await?;
         tx.commit().await?;
         Ok(kept)
+    }
+}
+
+impl Simulator {
+    async fn on_record(
+        &self,
+        context: &Context,
+        after: &str,
+        most: u32,
+    ) -> Result<Vec<Record>, Error> {
+        let sql = "SELECT * FROM (\
+               SELECT * FROM (SELECT id, 0 AS is_refund, state, amount_minor, amount_currency \
+                 FROM simulator_charges WHERE project = $1 AND id > $2 ORDER BY id LIMIT $3) AS charges \
+               UNION ALL \
+               SELECT * FROM (SELECT id, 1 AS is_refund, state, amount_minor, amount_currency \
+                 FROM simulator_refunds WHERE project = $1 AND id > $2 ORDER BY id LIMIT $3) AS given\
+             ) AS everything ORDER BY id LIMIT $3";
+        let rows = self.store.read(context).query(sql).bind(after).bind(most).fetch_all().await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Record {
+                    key: row.get("id")?,
+                    is_refund: row.get("is_refund")?,
+                    theirs: theirs(&row.get::<String>("state")?),
+                    amount: amount(row)?,
+                })
+            })
+            .collect()
     }
 }
 

@@ -111,7 +111,7 @@ impl Harness {
             .await
             .expect("the store opens");
             stores.insert(part.name, store.clone());
-            services.push((part.build)(store, &mesh));
+            services.push((part.build)(store.clone(), &mesh).audited_by(store));
         }
         let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
         mesh.run(services, &stop, &tracker).expect("the services run");

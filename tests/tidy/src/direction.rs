@@ -9,7 +9,7 @@ use crate::hold;
 use crate::source::root;
 
 /// What the crate at a place may depend on in this workspace; `*` is any folder there, `.` the contracts.
-const MAY_KNOW: [(&str, &[&str]); 12] = [
+const MAY_KNOW: [(&str, &[&str]); 13] = [
     (".", &["contract", "contract/build"]),
     ("contract", &["contract/build"]),
     ("contract/build", &[]),
@@ -19,6 +19,7 @@ const MAY_KNOW: [(&str, &[&str]); 12] = [
     ("store/testing", &["contract", "mesh", "store"]),
     ("services/*", &[".", "contract", "mesh", "store"]),
     ("clients/*", &[".", "contract", "mesh"]),
+    ("auditor", &[".", "contract", "mesh"]),
     ("node", &["*", "*/*"]),
     ("bench", &[".", "contract", "mesh", "store", "store/testing"]),
     ("tests/*", &["*", "*/*"]),

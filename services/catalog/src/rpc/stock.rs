@@ -7,16 +7,17 @@ use tradewind::catalog::v1::reservation::State;
 use tradewind::catalog::v1::stock_movement::Kind;
 use tradewind::catalog::v1::stock_service_server::StockService;
 use tradewind::catalog::v1::{
-    CommitReservationRequest, GetStockRequest, ListStockMovementsRequest,
-    ListStockMovementsResponse, ReleaseReservationRequest, Reservation, ReserveRequest,
-    ReservedLine, SetStockRequest, StockLevel, VerifyStockRequest, VerifyStockResponse,
+    AuditReservationsRequest, AuditReservationsResponse, CommitReservationRequest, GetStockRequest,
+    ListStockMovementsRequest, ListStockMovementsResponse, ReleaseReservationRequest, Reservation,
+    ReserveRequest, ReservedLine, SetStockRequest, StockLevel, VerifyStockRequest,
+    VerifyStockResponse,
 };
 
 use crate::error::Error;
 use crate::expire::Expire;
 use crate::stock::{self, Recount};
-use crate::store::changes;
 use crate::store::stock::{self as sql, Moved, Step};
+use crate::store::{audit, changes};
 
 /// How many movements a page has when nothing is said.
 const USUAL_PAGE: u32 = 50;
@@ -92,8 +93,17 @@ impl StockService for Stock {
     ) -> Result<Response<VerifyStockResponse>, Status> {
         let reader = self.store.read(&request);
         let counted = sql::counted(&reader).await?;
-        let wrong_variant_ids = sql::wrong(&reader, MOST_WRONG).await?;
-        Ok(Response::new(VerifyStockResponse { counted, wrong_variant_ids }))
+        let wrong = sql::wrong(&reader, MOST_WRONG).await?;
+        let wrong_variant_ids = wrong.iter().map(|level| level.variant_id.clone()).collect();
+        Ok(Response::new(VerifyStockResponse { counted, wrong_variant_ids, wrong }))
+    }
+
+    async fn audit_reservations(
+        &self,
+        request: Request<AuditReservationsRequest>,
+    ) -> Result<Response<AuditReservationsResponse>, Status> {
+        let reader = self.store.read(&request);
+        Ok(Response::new(audit::page(&reader, request.get_ref()).await?))
     }
 
     async fn reserve(

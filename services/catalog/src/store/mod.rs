@@ -3,6 +3,7 @@
 //! Invariant: rows are held in one order by all: reservations or products, variants, stock levels by id,
 //! and the revision last; so no two transactions wait for each other.
 
+pub(crate) mod audit;
 pub(crate) mod categories;
 pub(crate) mod changes;
 pub(crate) mod products;

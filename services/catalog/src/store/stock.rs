@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use store::{Error, Reader, Row, Store, Tx};
 use tradewind::catalog::v1::stock_movement::Kind;
-use tradewind::catalog::v1::{ReservedLine, StockLevel, StockMovement};
+use tradewind::catalog::v1::{ReservedLine, StockLevel, StockMovement, WrongLevel};
 
 use super::{LONGEST_LIST, ROWS, ids_in, padded, places, rows};
 use crate::stock::{Recount, Shelf};
@@ -268,19 +268,32 @@ pub(crate) async fn counted(reader: &Reader) -> Result<i64, Error> {
 }
 
 /// Variants whose movements do not add up to their level, or that have moved without one.
-pub(crate) async fn wrong(reader: &Reader, most: u32) -> Result<Vec<String>, Error> {
+pub(crate) async fn wrong(reader: &Reader, most: u32) -> Result<Vec<WrongLevel>, Error> {
     let sql = "WITH moved AS (SELECT variant_id, CAST(SUM(on_hand_delta) AS BIGINT) AS on_hand, \
                    CAST(SUM(reserved_delta) AS BIGINT) AS reserved \
                    FROM stock_movements WHERE project = $1 GROUP BY variant_id) \
-               SELECT s.id AS id FROM stock_levels s LEFT JOIN moved m ON m.variant_id = s.id \
+               SELECT s.id AS id, s.on_hand AS on_hand, s.reserved AS reserved, \
+                   COALESCE(m.on_hand, 0) AS moved_on_hand, COALESCE(m.reserved, 0) AS moved_reserved \
+               FROM stock_levels s LEFT JOIN moved m ON m.variant_id = s.id \
                WHERE s.project = $1 AND (s.on_hand <> COALESCE(m.on_hand, 0) \
                    OR s.reserved <> COALESCE(m.reserved, 0)) \
                UNION \
-               SELECT m.variant_id AS id FROM moved m WHERE NOT EXISTS \
+               SELECT m.variant_id AS id, 0, 0, m.on_hand, m.reserved FROM moved m WHERE NOT EXISTS \
                    (SELECT 1 FROM stock_levels s WHERE s.project = $1 AND s.id = m.variant_id) \
                ORDER BY id LIMIT $2";
     let found = reader.query(sql).bind(most).fetch_all().await?;
-    found.iter().map(|row| row.get("id")).collect()
+    found
+        .iter()
+        .map(|row| {
+            Ok(WrongLevel {
+                variant_id: row.get("id")?,
+                on_hand: row.get("on_hand")?,
+                reserved: row.get("reserved")?,
+                moved_on_hand: row.get("moved_on_hand")?,
+                moved_reserved: row.get("moved_reserved")?,
+            })
+        })
+        .collect()
 }
 
 /// As its column says it.

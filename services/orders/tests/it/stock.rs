@@ -209,6 +209,13 @@ impl StockService for Catalog {
         not_here()
     }
 
+    async fn audit_reservations(
+        &self,
+        _: Request<catalog::AuditReservationsRequest>,
+    ) -> Result<Response<catalog::AuditReservationsResponse>, Status> {
+        not_here()
+    }
+
     async fn verify_stock(
         &self,
         _: Request<catalog::VerifyStockRequest>,

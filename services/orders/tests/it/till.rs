@@ -247,6 +247,20 @@ impl PaymentsService for Till {
         not_here()
     }
 
+    async fn audit_payments(
+        &self,
+        _: Request<payments::AuditPaymentsRequest>,
+    ) -> Result<Response<payments::AuditPaymentsResponse>, Status> {
+        not_here()
+    }
+
+    async fn audit_providers(
+        &self,
+        _: Request<payments::AuditProvidersRequest>,
+    ) -> Result<Response<payments::AuditProvidersResponse>, Status> {
+        not_here()
+    }
+
     async fn complete_simulated_action(
         &self,
         _: Request<payments::CompleteSimulatedActionRequest>,

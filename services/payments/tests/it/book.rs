@@ -11,8 +11,8 @@ use tradewind::ledger::v1::transfer_result::Code as Outcome;
 use tradewind::ledger::v1::{
     AccountResult, CreateAccountsRequest, CreateAccountsResponse, CreateTransfersRequest,
     CreateTransfersResponse, GetAccountsRequest, GetAccountsResponse, ListTransfersRequest,
-    ListTransfersResponse, Transfer, TransferResult, VerifyBookRequest, VerifyBookResponse,
-    account_result,
+    ListTransfersResponse, SumReferencesRequest, SumReferencesResponse, Transfer, TransferResult,
+    VerifyBookRequest, VerifyBookResponse, account_result,
 };
 
 /// What the book holds, and whether it can be reached.
@@ -192,6 +192,13 @@ impl LedgerService for BookServer {
         _: Request<ListTransfersRequest>,
     ) -> Result<Response<ListTransfersResponse>, Status> {
         Err(Status::unimplemented("payments do not read transfers"))
+    }
+
+    async fn sum_references(
+        &self,
+        _: Request<SumReferencesRequest>,
+    ) -> Result<Response<SumReferencesResponse>, Status> {
+        Err(Status::unimplemented("payments do not read sums"))
     }
 
     async fn verify_book(

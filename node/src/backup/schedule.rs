@@ -1,0 +1,162 @@
+//! Backups that a process makes by itself.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use mesh::clock::micros;
+use mesh::{CancellationToken, Clock, Mesh};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use tokio_util::task::TaskTracker;
+
+use super::make::{Source, make};
+use super::manifest::Manifest;
+use super::{files, retention};
+
+/// How soon a backup is tried again that failed, where the schedule would not sooner.
+const AGAIN: Duration = Duration::from_secs(300);
+
+/// What `serve` is told of backups.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Backups")]
+pub(crate) struct Schedule {
+    /// Where this process keeps backups that it makes by itself. Give it to one process of a mesh.
+    #[arg(long, env = "TRADEWIND_BACKUP_TO", value_name = "DIR")]
+    backup_to: Option<PathBuf>,
+    /// How often it makes one: `30m`, `6h`, `1d`.
+    #[arg(long, env = "TRADEWIND_BACKUP_EVERY", default_value = "6h", value_parser = pause, value_name = "TIME")]
+    backup_every: Duration,
+    /// How many of the newest are kept.
+    #[arg(long, env = "TRADEWIND_KEEP_BACKUPS", default_value = "7", value_name = "COUNT")]
+    keep_backups: NonZeroUsize,
+}
+
+/// Backups that a process makes by itself.
+struct Scheduled {
+    to: PathBuf,
+    every: Duration,
+    keep: NonZeroUsize,
+    source: Source,
+    clock: Clock,
+    counts: Counts,
+}
+
+/// What operators see of them.
+#[derive(Debug, Clone, Default)]
+struct Counts {
+    made: Counter,
+    failed: Counter,
+    last_good: Gauge<f64, AtomicU64>,
+}
+
+impl Schedule {
+    /// Begins to make them until the token is cancelled; does nothing when it is not asked for.
+    pub(crate) fn begin(
+        &self,
+        source: Source,
+        mesh: &Mesh,
+        stop: &CancellationToken,
+        tracker: &TaskTracker,
+    ) {
+        let Some(to) = self.backup_to.clone() else { return };
+        let counts = Counts::default();
+        counts.register(mesh.metrics());
+        let (every, keep) = (self.backup_every, self.keep_backups);
+        let clock = Clock::system();
+        let scheduled = Scheduled { to, every, keep, source, clock, counts };
+        tracker.spawn(scheduled.run(stop.clone()));
+    }
+}
+
+impl Counts {
+    fn register(&self, page: &mesh::metrics::Metrics) {
+        page.register(|registry| {
+            let help = "Backups that were made and read back whole";
+            registry.register("backup_made", help, self.made.clone());
+            let help = "Backups that could not be made";
+            registry.register("backup_failed", help, self.failed.clone());
+            let help = "When the last good backup was made, in seconds since 1970";
+            registry.register("backup_last_good_seconds", help, self.last_good.clone());
+        });
+    }
+}
+
+impl Scheduled {
+    /// Makes one whenever the last good one is old enough, until it is told to stop.
+    async fn run(self, stop: CancellationToken) {
+        let mut wait = self.due().unwrap_or_default();
+        while stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_some() {
+            let Some(made) = stop.run_until_cancelled(self.one()).await else { return };
+            wait = match made {
+                Ok(()) => self.every,
+                Err(error) => {
+                    self.counts.failed.inc();
+                    let to = self.to.display();
+                    tracing::error!("the backup to {to} failed, and is tried again: {error:#}");
+                    self.every.min(AGAIN)
+                }
+            };
+        }
+    }
+
+    async fn one(&self) -> Result<()> {
+        let held = files::hold(&self.to)?;
+        let made = make(&self.source, &held, &self.clock).await?;
+        self.counts.made.inc();
+        self.counts.last_good.set(seconds(self.clock.now_micros()));
+        tracing::info!("{} in {}", made.manifest.summary(), made.path.display());
+        for removed in retention::keep(&held, self.keep)? {
+            tracing::info!("removed the backup {}", removed.display());
+        }
+        Ok(())
+    }
+
+    /// How long until the next one is due: a process that is started again keeps to the schedule.
+    fn due(&self) -> Option<Duration> {
+        let held = files::hold(&self.to).ok()?;
+        let good = retention::backups(&held).ok()?;
+        let newest = good.into_iter().find_map(|backup| Manifest::read(&backup).ok())?;
+        let made = micros(&newest.time.parse().ok()?);
+        self.counts.last_good.set(seconds(made));
+        let since = u64::try_from(self.clock.now_micros() - made).ok()?;
+        Some(self.every.saturating_sub(Duration::from_micros(since)))
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a second is exact enough")]
+fn seconds(micros: i64) -> f64 {
+    micros as f64 / 1e6
+}
+
+/// A time such as `30m`, `6h` or `1d`.
+fn pause(text: &str) -> Result<Duration> {
+    let form = "a time is a number with s, m, h or d, such as 6h";
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).context(form)?;
+    let number: u64 = number.parse().context(form)?;
+    let unit = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => anyhow::bail!(form),
+    };
+    ensure!(number > 0, "backups are made every second at most");
+    Ok(Duration::from_secs(number.saturating_mul(unit)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_has_its_unit() {
+        assert_eq!(pause("6h").unwrap(), Duration::from_secs(6 * 3600));
+        assert_eq!(pause("90s").unwrap(), Duration::from_secs(90));
+        for text in ["", "h", "0h", "6", "6w", "-1h", "é"] {
+            assert!(pause(text).is_err(), "{text}");
+        }
+    }
+}
