@@ -37,6 +37,8 @@ mod server;
 pub mod service;
 pub mod service_token;
 pub mod signing;
+mod spawn;
+mod tasks;
 pub mod telemetry;
 pub mod tls;
 pub mod trace;
@@ -59,6 +61,7 @@ pub use ids::Ids;
 pub use mesh::{Config, ConfigError, Mesh};
 pub use replay::Replay;
 pub use service::Service;
+pub use tasks::Tasks;
 pub use trace::Trace;
 
 pub use async_trait::async_trait;

@@ -1,11 +1,10 @@
 //! The services by name, and how each is made.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::Result;
 use mesh::{Callers, Clock, Faults, Ids, Mesh, Service, Subscriptions};
-use store::{Database, Metrics, Migration, Store};
+use store::{Database, Keep, Metrics, Migration, Pace, Store};
 
 /// A service, by the noun that it is called by everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,12 +142,14 @@ pub(crate) fn points() -> Vec<String> {
 pub(crate) struct Parts {
     pub(crate) mesh: Mesh,
     pub(crate) database: Database,
-    pub(crate) task_lease: Duration,
+    pub(crate) pace: Pace,
+    pub(crate) keep: Keep,
     pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
     pub(crate) faults: Faults,
     pub(crate) index: PathBuf,
     pub(crate) users: users::Config,
+    pub(crate) cart: cart::Config,
     pub(crate) notifications: notifications::Config,
 }
 
@@ -163,14 +164,15 @@ pub(crate) async fn service(noun: Noun, parts: &Parts) -> Result<Option<Service>
         changes: parts.mesh.changes().clone(),
         clock: parts.clock.clone(),
         ids: Ids::new(parts.clock.clone()),
-        task_lease: parts.task_lease,
+        pace: parts.pace,
+        keep: parts.keep,
         metrics: parts.metrics.clone(),
         chaos: None,
     })
     .await?;
     let mesh = &parts.mesh;
     let faults = parts.faults.clone();
-    let auditor = store.clone();
+    let (auditor, tasks) = (store.clone(), store.clone());
     let service = match noun {
         Noun::Gateway => None,
         Noun::Users => Some(users::service(parts.users.clone(), store, mesh)),
@@ -178,7 +180,7 @@ pub(crate) async fn service(noun: Noun, parts: &Parts) -> Result<Option<Service>
             let config = catalog::Config { index: Some(parts.index.clone()) };
             Some(catalog::service(config, store, mesh))
         }
-        Noun::Cart => Some(cart::service(cart::Config::default(), store, mesh)),
+        Noun::Cart => Some(cart::service(parts.cart, store, mesh)),
         Noun::Orders => Some(orders::service(store, mesh, faults)),
         Noun::Payments => {
             let config = payments::Config { faults, ..payments::Config::default() };
@@ -189,5 +191,5 @@ pub(crate) async fn service(noun: Noun, parts: &Parts) -> Result<Option<Service>
             Some(notifications::service(parts.notifications.clone(), store, mesh))
         }
     };
-    Ok(service.map(|service| service.audited_by(auditor)))
+    Ok(service.map(|service| service.audited_by(auditor).tasks_of(tasks)))
 }

@@ -18,9 +18,11 @@ mod observing;
 mod profile;
 mod project;
 mod restore;
+mod sagas;
 mod serve;
 mod settings;
 mod show;
+mod tasks;
 mod trust;
 
 use std::ffi::OsString;
@@ -46,6 +48,7 @@ Examples:
   tradewind login --email admin@example.com           sign in, for the commands that follow
   tradewind project create bakery --currency EUR --admin baker@example.com
   tradewind import products.csv                       bring a product feed
+  tradewind tasks list --state dead                   what was given up, and why
   tradewind backup --data ./data --to ./backups       copy everything, while it is served
   tradewind audit                                     what the services do not agree on
   tradewind demo                                      buy something, on a mesh of its own";
@@ -72,6 +75,8 @@ enum Command {
     Logout(login::LogoutArguments),
     /// Brings a product feed into a running mesh: Shopify's product CSV.
     Import(import::Arguments),
+    /// Lists what services have still to do, and decides on what was given up.
+    Tasks(tasks::Arguments),
     /// Lists what the services of a mesh do not agree on, among themselves and with the payment providers.
     ///
     /// Exit status 0 when all agree, and 1 with a list of what does not, what each side says and what to do.
@@ -83,6 +88,8 @@ enum Command {
     ///
     /// The backup is read from end to end first. What is there is left alone until then, and put aside.
     Restore(restore::Arguments),
+    /// Shows the processes of orders that are under way over several services, and has them go on.
+    Sagas(sagas::Arguments),
     /// Buys something, step by step, and checks that everything agrees at the end.
     Demo(demo::Arguments),
     /// Says what a command would be told, and where each value comes from; it is a configuration file.
@@ -140,9 +147,11 @@ async fn work(command: Command, telemetry: &mut Telemetry) -> anyhow::Result<Exi
         Command::Login(arguments) => login::run(arguments).await,
         Command::Logout(arguments) => login::log_out(arguments).await,
         Command::Import(arguments) => import::run(arguments).await,
+        Command::Tasks(arguments) => tasks::run(arguments).await,
         Command::Audit(arguments) => audit::run(arguments).await,
         Command::Backup(arguments) => backup::run(arguments).await,
         Command::Restore(arguments) => restore::run(arguments).await,
+        Command::Sagas(arguments) => sagas::run(arguments).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::MeshKey(arguments) => serve::write_mesh_key(&arguments),
         Command::Certs(arguments) => certs::write(&arguments),

@@ -80,7 +80,7 @@ fn refuse_used(data: &Path, replace: bool) -> Result<()> {
 fn in_use(data: &Path) -> Option<PathBuf> {
     use std::os::unix::fs::MetadataExt;
     let locks = fs::read_to_string("/proc/locks").ok()?;
-    // 1: POSIX  ADVISORY  READ 4711 08:01:131076 1073741826 1073742335
+    // A line is like `1: POSIX ADVISORY READ 4711 08:01:131076 0 EOF`, with device and inode.
     let locked = |inode: u64| {
         let mut places = locks.lines().filter_map(|line| line.split_whitespace().nth(5));
         places.any(|place| place.rsplit(':').next() == Some(inode.to_string().as_str()))

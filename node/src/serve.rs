@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use gateway::{Gateway, Options};
@@ -21,7 +20,9 @@ use tokio_util::task::TaskTracker;
 use crate::backup;
 use crate::compose::{self, Noun, Parts};
 use crate::profile::Profiles;
-use crate::settings::{self, Administrator, Budgets, Listen, Mail, Others, Storage, Trial};
+use crate::settings::{
+    self, Administrator, Budgets, Listen, Mail, Others, Retention, Storage, Trial,
+};
 use crate::{demo, say, trust};
 
 /// What `serve` is told.
@@ -32,6 +33,8 @@ pub(crate) struct Arguments {
     pub(crate) services: Vec<Noun>,
     #[command(flatten)]
     pub(crate) storage: Storage,
+    #[command(flatten)]
+    pub(crate) retention: Retention,
     #[command(flatten)]
     pub(crate) listen: Listen,
     #[command(flatten)]
@@ -136,8 +139,6 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
         });
     }
     let ends = Ends { drain: arguments.listen.drain(), certificate, ..Ends::default() };
-    let source = arguments.storage.source();
-    let backups = arguments.backups.scheduled(source, clock.clone(), mesh.metrics());
     let parts = parts(&arguments, mesh.clone(), clock)?;
     let mut made = Vec::new();
     for noun in &services {
@@ -145,9 +146,7 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
     }
     trust::ask_users(&mesh);
     mesh.run(made, stop, &tracker)?;
-    if let Some(backups) = backups {
-        tracker.spawn(backups.run(stop.clone()));
-    }
+    arguments.backups.begin(arguments.storage.source(), &mesh, stop, &tracker);
     let operators_stop = CancellationToken::new();
     let profiler = Some(Box::<Profiles>::default() as _);
     let operators =
@@ -294,15 +293,18 @@ fn parts(arguments: &Arguments, mesh: Mesh, clock: Clock) -> Result<Parts> {
     Ok(Parts {
         mesh,
         database,
-        task_lease: Duration::from_secs(storage.task_lease_seconds),
+        pace: storage.pace(),
+        keep: arguments.retention.keep(),
         metrics,
         clock,
         faults: arguments.trial.faults.clone().map_or_else(Faults::none, Faults::of_file),
         index: storage.data.join("search"),
         users: users::Config {
             bootstrap: arguments.administrator.bootstrap(arguments.trial.demo_shop)?,
+            lifetimes: arguments.retention.lifetimes(),
             ..users::Config::default()
         },
+        cart: arguments.retention.carts(),
         notifications: notifications::Config::new(
             arguments.mail.smtp.as_deref(),
             &arguments.mail.mail_from,

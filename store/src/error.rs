@@ -28,6 +28,22 @@ pub enum Error {
         /// The id that was asked for.
         id: String,
     },
+    /// Only what was given up can be discarded.
+    #[error(
+        "task {0} was not given up, so it cannot be discarded: it is done without anybody's help; \
+         list those that were with state DEAD"
+    )]
+    TaskNotDead(String),
+    /// What is no schedule.
+    #[error("`{expression}` in time zone {zone} is no schedule: {problem}")]
+    Schedule {
+        /// The cron expression.
+        expression: String,
+        /// The time zone.
+        zone: String,
+        /// What is wrong with one of them.
+        problem: String,
+    },
     /// A row with the same unique columns exists.
     #[error("{noun} with the same {} exists already", .columns.join(" and "))]
     AlreadyExists {
@@ -80,6 +96,9 @@ pub enum Error {
     /// The database cannot be reached.
     #[error("the database cannot be reached at the moment")]
     Unavailable(#[source] sqlx::Error),
+    /// The commit that this one shared with others did not happen.
+    #[error("the database could not keep what was written; try again")]
+    NotCommitted,
     /// The database URL is not one.
     #[error("the database URL is not one; it looks like postgres://user:password@host:5432/name")]
     DatabaseUrl,
@@ -174,6 +193,8 @@ impl Failure for Error {
         match self {
             Self::Replay(_) => (Code::Internal, "REPLAY"),
             Self::NotFound { reason, .. } => (Code::NotFound, reason),
+            Self::TaskNotDead(_) => (Code::FailedPrecondition, "TASK_NOT_DEAD"),
+            Self::Schedule { .. } => (Code::InvalidArgument, "INVALID_SCHEDULE"),
             Self::AlreadyExists { reason, .. } => (Code::AlreadyExists, reason),
             Self::StaleEtag { .. } => (Code::Aborted, "STALE_ETAG"),
             Self::KeyReused => (Code::InvalidArgument, "IDEMPOTENCY_KEY_REUSED"),
@@ -184,7 +205,9 @@ impl Failure for Error {
             Self::Conflict(_) => (Code::Aborted, "CONFLICT"),
             Self::LeaseLost(_) => (Code::Aborted, "LEASE_LOST"),
             Self::Busy => (Code::Unavailable, "DATABASE_BUSY"),
-            Self::Unavailable(_) => (Code::Unavailable, "DATABASE_UNAVAILABLE"),
+            Self::Unavailable(_) | Self::NotCommitted => {
+                (Code::Unavailable, "DATABASE_UNAVAILABLE")
+            }
             Self::DatabaseUrl => (Code::Internal, "DATABASE_URL"),
             Self::Collation { .. } => (Code::Internal, "COLLATION"),
             Self::Directory { .. } => (Code::Internal, "DIRECTORY"),
@@ -216,9 +239,8 @@ impl Failure for Error {
             | Self::Conflict(_)
             | Self::LeaseLost(_)
             | Self::Busy
-            | Self::Unavailable(_) => {
-                Detail { retry_after: Some(RETRY_AFTER), ..Detail::default() }
-            }
+            | Self::Unavailable(_)
+            | Self::NotCommitted => Detail { retry_after: Some(RETRY_AFTER), ..Detail::default() },
             _ => Detail::default(),
         }
     }

@@ -83,7 +83,9 @@ impl Claim {
         self.held.ended.store(true, Ordering::Release);
     }
 
-    pub(crate) fn has_ended(&self) -> bool {
+    /// Whether a transaction has ended it: the task is done, or given to the runner.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
         self.held.ended.load(Ordering::Acquire)
     }
 

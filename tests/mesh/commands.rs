@@ -63,6 +63,22 @@ fn write_feed(file: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_steps_of_a_process_are_printed_and_what_is_under_way_is_listed() {
+    let (passed, said) = tradewind(&["sagas", "steps", "checkout"]).await;
+    assert!(passed && said.contains("2. reserve"), "{said}");
+    assert!(said.contains("gives back what it holds"), "{said}");
+    let (passed, said) = tradewind(&["sagas", "steps", "checkin"]).await;
+    assert!(!passed && said.contains("there are checkout, cancelling, refunding"), "{said}");
+
+    let world = World::start(Shape::Near, Engine::Sqlite).await;
+    let url = format!("http://{}", world.gateway);
+    let (passed, said) = tradewind(&["sagas", "list", "--url", &url]).await;
+    assert!(passed && said.contains("0 under way"), "{said}");
+    let (passed, said) = tradewind(&["sagas", "resume", "ord_1-checkout-1", "--url", &url]).await;
+    assert!(!passed && said.contains("there is no process ord_1-checkout-1"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn faults_are_refused_outside_development() {
     let (passed, said) = tradewind(&["serve", "--faults", "x"]).await;
 

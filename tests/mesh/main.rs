@@ -21,5 +21,6 @@ mod operator;
 mod parts;
 mod readme;
 mod sample;
+mod tasks;
 mod traces;
 mod world;

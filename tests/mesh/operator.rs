@@ -163,6 +163,10 @@ async fn a_second_project_sells_what_the_first_does_not_see() {
     let imported = desk.must(&["import", &feed, "--project", "bakery"], "").await;
     assert!(imported.contains("1 created"), "{imported}");
 
+    let audited = desk.must(&["audit", "--all"], "").await;
+    for project in ["project default: 0 orders, all agree", "project bakery: 0 orders, all agree"] {
+        assert!(audited.contains(project), "{audited}");
+    }
     let listed = desk.must(&["project", "list"], "").await;
     assert!(listed.contains("bakery") && listed.contains("default"), "{listed}");
     let (passed, said) = desk.run(&["project", "list", "--project", "bakery"]).await;

@@ -14,7 +14,8 @@ use crate::waiting::Todo;
 
 const NO_TASK: &str = "nothing will end this by itself: see whether its task is among the dead ones, and let that be done \
     again; else end it by hand, by a call for the order such as CancelOrder";
-const STUCK: &str = "see what it waits for: its tasks, the provider, and the log by its trace";
+const STUCK: &str = "`tradewind sagas list --order` says what it waits for, and `tradewind sagas resume` has it go on \
+    once that is there";
 const DEAD: &str = "read its error, mend the cause, and let it be done again";
 const LATE: &str = "see whether the service runs, and what its log says of this";
 
@@ -117,12 +118,13 @@ pub(super) fn late(service: &str, waiting: &Waiting, limit: i64) -> Option<Doubt
         return None;
     };
     let of = waiting.subject_ids.join(", ");
-    let mut said = format!("`{}` of {of}, tried {} times", waiting.kind, waiting.attempts);
+    let said = format!("`{}` of {of}, tried {} times", waiting.kind, waiting.attempts);
+    let mut doubt = Doubt::new(Check::Stuck, &waiting.id, problem, advice).side(service, said);
     if !waiting.consumer.is_empty() {
-        said.push_str(&format!(", for {}", waiting.consumer));
+        doubt = doubt.side("for", waiting.consumer.as_str());
     }
     if !waiting.error.is_empty() {
-        said.push_str(&format!(", last: {}", waiting.error));
+        doubt = doubt.side("its last error", waiting.error.as_str());
     }
-    Some(Doubt::new(Check::Stuck, &waiting.id, problem, advice).side(service, said))
+    Some(doubt)
 }

@@ -10,6 +10,7 @@ use tradewind::notifications::v1::MailCount;
 use tradewind::orders::v1::order::State;
 use tradewind::orders::v1::{AuditedOrder, AuditedOrderLine, payment};
 use tradewind::payments::v1::payment_attempt::Outcome;
+use tradewind::payments::v1::provider_entry::Theirs;
 use tradewind::payments::v1::{AuditedPayment, PaymentAttempt, PaymentIntent, payment_intent};
 
 use super::*;
@@ -214,7 +215,6 @@ fn a_provider_that_says_otherwise_is_named() {
         entry.set_theirs(theirs);
         entry
     };
-    use tradewind::payments::v1::provider_entry::Theirs;
     let options = Options { clock: Clock::at(NOW), ..Options::default() };
     let todo = Todo::default();
     let judge = |entry: &ProviderEntry| Rules::new(&options, &todo).judge_provider(entry).is_some();

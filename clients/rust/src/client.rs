@@ -20,6 +20,7 @@ use tradewind::catalog::v1::stock_service_client::StockServiceClient;
 use tradewind::ledger::v1::ledger_service_client::LedgerServiceClient;
 use tradewind::notifications::v1::notifications_service_client::NotificationsServiceClient;
 use tradewind::orders::v1::orders_service_client::OrdersServiceClient;
+use tradewind::orders::v1::sagas_service_client::SagasServiceClient;
 use tradewind::payments::v1::payments_service_client::PaymentsServiceClient;
 use tradewind::users::v1::users_service_client::UsersServiceClient;
 
@@ -203,6 +204,8 @@ services! {
     cart: CartServiceClient = "tradewind.cart.v1.CartService",
     /// Orders, from placement to delivery.
     orders: OrdersServiceClient = "tradewind.orders.v1.OrdersService",
+    /// The processes of orders that are under way.
+    sagas: SagasServiceClient = "tradewind.orders.v1.SagasService",
     /// Payments and their attempts.
     payments: PaymentsServiceClient = "tradewind.payments.v1.PaymentsService",
     /// The book in which all money is.

@@ -9,7 +9,9 @@ import {
   NotificationsService,
   OrdersService,
   PaymentsService,
+  SagasService,
   StockService,
+  TasksService,
   UsersService,
 } from "./gen/index.js";
 import { policyOf } from "./policy.js";
@@ -43,10 +45,12 @@ export interface Tradewind {
   readonly stock: Client<typeof StockService>;
   readonly cart: Client<typeof CartService>;
   readonly orders: Client<typeof OrdersService>;
+  readonly sagas: Client<typeof SagasService>;
   readonly payments: Client<typeof PaymentsService>;
   readonly ledger: Client<typeof LedgerService>;
   readonly notifications: Client<typeof NotificationsService>;
   readonly audit: Client<typeof AuditService>;
+  readonly tasks: Client<typeof TasksService>;
   /** For clients of contracts of your own that the same gateway answers. */
   readonly transport: Transport;
 }
@@ -68,10 +72,12 @@ export function connectTradewind(options: TradewindOptions): Tradewind {
     stock: createClient(StockService, transport),
     cart: createClient(CartService, transport),
     orders: createClient(OrdersService, transport),
+    sagas: createClient(SagasService, transport),
     payments: createClient(PaymentsService, transport),
     ledger: createClient(LedgerService, transport),
     notifications: createClient(NotificationsService, transport),
     audit: createClient(AuditService, transport),
+    tasks: createClient(TasksService, transport),
     transport,
   };
 }

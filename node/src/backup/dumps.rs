@@ -165,7 +165,7 @@ impl Program {
         }
         let said = Command::new(&self.path).arg("--version").output().await.ok()?;
         let said = String::from_utf8_lossy(&said.stdout).into_owned();
-        // pg_dump (PostgreSQL) 17.5 (Debian 17.5-1)
+        // It says `pg_dump (PostgreSQL) 17.5 (Debian 17.5-1)`.
         let version = said.split_whitespace().nth(2)?;
         version.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok()
     }

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use mesh::clock::micros;
-use mesh::{CancellationToken, Clock};
+use mesh::{CancellationToken, Clock, Mesh};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
+use tokio_util::task::TaskTracker;
 
 use super::make::{Source, make};
 use super::manifest::Manifest;
@@ -34,7 +35,7 @@ pub(crate) struct Schedule {
 }
 
 /// Backups that a process makes by itself.
-pub(crate) struct Scheduled {
+struct Scheduled {
     to: PathBuf,
     every: Duration,
     keep: NonZeroUsize,
@@ -52,18 +53,21 @@ struct Counts {
 }
 
 impl Schedule {
-    /// What there is to do; nothing when it is not asked for.
-    pub(crate) fn scheduled(
+    /// Begins to make them until the token is cancelled; does nothing when it is not asked for.
+    pub(crate) fn begin(
         &self,
         source: Source,
-        clock: Clock,
-        page: &mesh::metrics::Metrics,
-    ) -> Option<Scheduled> {
-        let to = self.backup_to.clone()?;
+        mesh: &Mesh,
+        stop: &CancellationToken,
+        tracker: &TaskTracker,
+    ) {
+        let Some(to) = self.backup_to.clone() else { return };
         let counts = Counts::default();
-        counts.register(page);
+        counts.register(mesh.metrics());
         let (every, keep) = (self.backup_every, self.keep_backups);
-        Some(Scheduled { to, every, keep, source, clock, counts })
+        let clock = Clock::system();
+        let scheduled = Scheduled { to, every, keep, source, clock, counts };
+        tracker.spawn(scheduled.run(stop.clone()));
     }
 }
 
@@ -82,7 +86,7 @@ impl Counts {
 
 impl Scheduled {
     /// Makes one whenever the last good one is old enough, until it is told to stop.
-    pub(crate) async fn run(self, stop: CancellationToken) {
+    async fn run(self, stop: CancellationToken) {
         let mut wait = self.due().unwrap_or_default();
         while stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_some() {
             let Some(made) = stop.run_until_cancelled(self.one()).await else { return };

@@ -6,14 +6,17 @@ use serde::{Deserialize, Serialize};
 use store::{Claim, Runner, Task};
 use tradewind::catalog::v1::ReleaseReservationRequest;
 use tradewind::orders::v1::order::State;
-use tradewind::orders::v1::{Order, OrderCancelled};
+use tradewind::orders::v1::{Order, OrderCancelled, SagaKind};
 use tradewind::payments::v1::{CancelPaymentRequest, PaymentIntent};
 
 use crate::orders::Orders;
 use crate::process::{self, Step};
+use crate::progress::Saga;
 use crate::{order, store as sql};
 
-const NAME: &str = "cancelling";
+pub(crate) const NAME: &str = "cancelling";
+/// After how many seconds one is stuck: half an hour.
+pub(crate) const LIMIT: i64 = 30 * 60;
 
 /// An order in `STATE_CANCELLING` on its way to `STATE_CANCELLED`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -36,18 +39,42 @@ impl process::Work for Work {
     fn claim(&self) -> &Claim {
         &self.claim
     }
+
+    fn saga(&self) -> Saga {
+        saga(&self.order_id)
+    }
 }
 
 /// There is no way back from cancelling: each step is tried until it is done.
 const STEPS: &[Step<Work>] = &[
     Step {
         name: "give_back_payment",
+        does: "payments voids what was not taken, and gives back what was",
         run: |o, c, w| give_back_payment(o, c, w).boxed(),
         undo: None,
     },
-    Step { name: "give_back_stock", run: |o, c, w| give_back_stock(o, c, w).boxed(), undo: None },
-    Step { name: "conclude", run: |o, c, w| conclude(o, c, w).boxed(), undo: None },
+    Step {
+        name: "give_back_stock",
+        does: "the catalog gives back what the order holds, or has taken",
+        run: |o, c, w| give_back_stock(o, c, w).boxed(),
+        undo: None,
+    },
+    Step {
+        name: "conclude",
+        does: "the order is cancelled, and others are told",
+        run: |o, c, w| conclude(o, c, w).boxed(),
+        undo: None,
+    },
 ];
+
+/// What the cancelling of an order is known by.
+pub(crate) fn saga(order_id: &str) -> Saga {
+    Saga { id: format!("{order_id}-{NAME}"), kind: NAME, order_id: order_id.to_owned() }
+}
+
+pub(crate) fn kind() -> SagaKind {
+    process::kind(NAME, STEPS, LIMIT)
+}
 
 pub(crate) fn points() -> Vec<String> {
     process::points(NAME, STEPS)
@@ -74,6 +101,7 @@ pub(crate) fn tasks(runner: Runner, orders: &Orders) -> Runner {
     runner.on(move |context: Context, task: Cancelling, claim| {
         let orders = orders.clone();
         async move {
+            let saga = saga(&task.order_id);
             match drive(&orders, &context, task.clone(), claim.clone()).await {
                 // A payment may stay undecided for days; what has begun is not given up meanwhile.
                 Err(status)
@@ -81,7 +109,9 @@ pub(crate) fn tasks(runner: Runner, orders: &Orders) -> Runner {
                 {
                     process::again(&orders, &context, task, &claim).await
                 }
-                driven => driven.map(|_| ()),
+                driven => {
+                    process::ended(&orders, &context, &saga, driven.map(|_| ()), &claim).await
+                }
             }
         }
     })

@@ -8,16 +8,19 @@ use store::{Claim, Runner, Task, Tx};
 use tradewind::catalog::v1::reservation::State as Held;
 use tradewind::catalog::v1::{ReleaseReservationRequest, ReserveRequest, ReservedLine};
 use tradewind::orders::v1::order::State;
-use tradewind::orders::v1::{Order, PlaceOrderResponse, payment};
+use tradewind::orders::v1::{Order, PlaceOrderResponse, SagaKind, payment};
 use tradewind::payments::v1::{PayRequest, PaymentIntent, payment_intent};
 
 use crate::error::Error;
 use crate::expiry::{CommitStock, Expire, Reconcile};
 use crate::orders::Orders;
-use crate::process::{self, Step};
+use crate::process::{self, Step, Undo};
+use crate::progress::Saga;
 use crate::{order, store as sql};
 
-const NAME: &str = "checkout";
+pub(crate) const NAME: &str = "checkout";
+/// After how many seconds one is stuck: 15 minutes.
+pub(crate) const LIMIT: i64 = 15 * 60;
 
 /// When stock is given back by itself should this service never come to it: a week past the order's own
 /// limit, for a payment is asked after for two days and then waits for a person, and its stock stays held.
@@ -55,22 +58,54 @@ const STEPS: &[Step<Work>] = &[
     // The order itself is written before the process begins; taking it back is the last undo.
     Step {
         name: "placed",
+        does: "the order is written with its total, or is there already, and is to be paid",
         run: |_, _, _| std::future::ready(Ok(())).boxed(),
-        undo: Some(|o, c, w| remove(o, c, w).boxed()),
+        undo: Some(Undo {
+            does: "the order is removed; at a later attempt, it stays and is declined",
+            run: |o, c, w| remove(o, c, w).boxed(),
+        }),
     },
     Step {
         name: "reserve",
+        does: "the catalog holds every line, or none",
         run: |o, c, w| reserve(o, c, w).boxed(),
-        undo: Some(|o, c, w| release(o, c, w).boxed()),
+        undo: Some(Undo {
+            does: "the catalog gives back what it holds; at a later attempt, it stays held",
+            run: |o, c, w| release(o, c, w).boxed(),
+        }),
     },
-    Step { name: "pay", run: |o, c, w| pay(o, c, w).boxed(), undo: None },
-    Step { name: "conclude", run: |o, c, w| conclude(o, c, w).boxed(), undo: None },
+    Step {
+        name: "pay",
+        does: "payments tries to take the total once, under the number of the attempt",
+        run: |o, c, w| pay(o, c, w).boxed(),
+        undo: None,
+    },
+    Step {
+        name: "conclude",
+        does: "the order says what came of it, others are told, and the call is answered",
+        run: |o, c, w| conclude(o, c, w).boxed(),
+        undo: None,
+    },
 ];
 
 impl process::Work for Work {
     fn claim(&self) -> &Claim {
         &self.claim
     }
+
+    fn saga(&self) -> Saga {
+        saga(&self.task)
+    }
+}
+
+/// What a checkout is known by.
+pub(crate) fn saga(task: &Checkout) -> Saga {
+    let Checkout { order_id, attempt, .. } = task;
+    Saga { id: format!("{order_id}-{NAME}-{attempt}"), kind: NAME, order_id: order_id.clone() }
+}
+
+pub(crate) fn kind() -> SagaKind {
+    process::kind(NAME, STEPS, LIMIT)
 }
 
 pub(crate) fn points() -> Vec<String> {
@@ -106,11 +141,14 @@ pub(crate) fn tasks(runner: Runner, orders: &Orders) -> Runner {
     runner.on(move |context: Context, task: Checkout, claim| {
         let orders = orders.clone();
         async move {
+            let saga = saga(&task);
             match drive(&orders, &context, task.clone(), claim.clone()).await {
                 Err(status) if process::is_undecided(&status) => {
                     process::again(&orders, &context, task, &claim).await
                 }
-                driven => driven.map(|_| ()),
+                driven => {
+                    process::ended(&orders, &context, &saga, driven.map(|_| ()), &claim).await
+                }
             }
         }
     })

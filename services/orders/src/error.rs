@@ -34,6 +34,9 @@ pub(crate) enum Error {
     /// There is no such order, or the token is not its.
     #[error("order {0} does not exist")]
     NotFound(String),
+    /// A process has ended, or there never was one.
+    #[error("there is no process {0} under way")]
+    SagaNotFound(String),
     /// Who may read every order may not change them all.
     #[error("order {0} is another customer's; changing it needs the permission orders.manage")]
     AnotherCustomers(String),
@@ -102,6 +105,7 @@ impl Failure for Error {
             Self::NoEmail => (Code::InvalidArgument, "EMAIL_REQUIRED"),
             Self::InvalidEmail => (Code::InvalidArgument, "INVALID_EMAIL"),
             Self::NotFound(_) => (Code::NotFound, "ORDER_NOT_FOUND"),
+            Self::SagaNotFound(_) => (Code::NotFound, "SAGA_NOT_FOUND"),
             Self::AnotherCustomers(_) => (Code::PermissionDenied, "ANOTHER_CUSTOMERS_ORDER"),
             Self::WrongState { .. } => (Code::FailedPrecondition, "WRONG_ORDER_STATE"),
             Self::PaymentUnresolved(_) => (Code::FailedPrecondition, "PAYMENT_UNRESOLVED"),
@@ -136,6 +140,7 @@ impl Failure for Error {
             Self::Store(error) => error.detail(),
             Self::NothingToOrder
             | Self::NotFound(_)
+            | Self::SagaNotFound(_)
             | Self::AnotherCustomers(_)
             | Self::ActionRequired(_)
             | Self::Expired(_)

@@ -15,14 +15,17 @@ mod guest;
 mod order;
 mod orders;
 mod process;
+mod progress;
 mod refunding;
 mod rpc;
+mod sagas;
 mod store;
 mod totals;
 
 use ::store::{Migration, Store};
 use mesh::{Faults, Mesh};
 use tradewind::orders::v1::orders_service_server::OrdersServiceServer;
+use tradewind::orders::v1::sagas_service_server::SagasServiceServer;
 
 use crate::orders::Orders;
 
@@ -30,8 +33,10 @@ use crate::orders::Orders;
 pub const NAME: &str = "orders";
 
 /// The tables, oldest first.
-pub const MIGRATIONS: &[Migration] =
-    &[Migration::new("0001_orders", include_str!("../migrations/0001_orders.sql"))];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration::new("0001_orders", include_str!("../migrations/0001_orders.sql")),
+    Migration::new("0002_sagas", include_str!("../migrations/0002_sagas.sql")),
+];
 
 /// The services that it calls.
 pub const CALLS: &[&str] = &["cart", "catalog", "payments", "users"];
@@ -45,6 +50,12 @@ pub fn points() -> Vec<String> {
     [checkout::points(), cancelling::points(), refunding::points()].concat()
 }
 
+/// Every kind of process of this service, with its steps and what takes each back.
+#[must_use]
+pub fn kinds() -> Vec<tradewind::orders::v1::SagaKind> {
+    sagas::kinds()
+}
+
 /// The service, over its store.
 #[must_use]
 pub fn service(store: Store, mesh: &Mesh, faults: Faults) -> mesh::Service {
@@ -56,8 +67,11 @@ pub fn service(store: Store, mesh: &Mesh, faults: Faults) -> mesh::Service {
         ),
         &orders,
     );
+    let watch = sagas::Watch::new(&orders, mesh);
     mesh::Service::new(NAME)
         .answer(OrdersServiceServer::new(rpc::Rpc { orders: orders.clone() }))
+        .answer(SagasServiceServer::new(sagas::Rpc { orders: orders.clone() }))
         .consume(events::consumer(&orders))
         .work(move |stop| runner.run(stop))
+        .work(move |stop| watch.run(stop))
 }

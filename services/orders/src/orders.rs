@@ -9,12 +9,15 @@ use tradewind::payments::v1::payments_service_client::PaymentsServiceClient;
 use tradewind::users::v1::users_service_client::UsersServiceClient;
 
 use crate::NAME;
+use crate::progress::Drives;
 
 /// The store, and the services that orders are made with. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Orders {
     pub(crate) store: Store,
     pub(crate) faults: Faults,
+    /// The processes that run in this very process.
+    pub(crate) drives: Drives,
     cart: Peer,
     catalog: Peer,
     payments: Peer,
@@ -27,6 +30,7 @@ impl Orders {
         Self {
             store,
             faults,
+            drives: Drives::default(),
             cart: peer("cart"),
             catalog: peer("catalog"),
             payments: peer("payments"),

@@ -10,8 +10,12 @@ use futures_util::future::BoxFuture;
 use mesh::{Code, Context, Status};
 use store::{Claim, Task};
 
+use tradewind::orders::v1::saga_step::State;
+use tradewind::orders::v1::{SagaKind, SagaKindStep};
+
 use crate::error::Error;
 use crate::orders::Orders;
+use crate::progress::{self, Drive, Ended, Saga};
 
 /// When what is not decided elsewhere is asked for again: after a minute.
 const AGAIN: i64 = 60 * 1_000_000;
@@ -24,15 +28,27 @@ pub(crate) type Act<W> =
 pub(crate) struct Step<W> {
     /// Names the point before it, where a test can make the process stand still.
     pub(crate) name: &'static str,
+    /// What it does, for people.
+    pub(crate) does: &'static str,
     pub(crate) run: Act<W>,
     /// What takes it back; a step without one changes nothing that has to be.
-    pub(crate) undo: Option<Act<W>>,
+    pub(crate) undo: Option<Undo<W>>,
+}
+
+/// What takes a step back.
+pub(crate) struct Undo<W> {
+    /// What it does, for people.
+    pub(crate) does: &'static str,
+    pub(crate) run: Act<W>,
 }
 
 /// The state of a process on its way.
 pub(crate) trait Work {
     /// The right to drive it.
     fn claim(&self) -> &Claim;
+
+    /// What it is known by.
+    fn saga(&self) -> Saga;
 }
 
 /// Drives a process to its end.
@@ -43,17 +59,46 @@ pub(crate) async fn drive<W: Work>(
     steps: &[Step<W>],
     work: &mut W,
 ) -> Result<(), Status> {
+    let saga = work.saga();
+    let driven = Drive::begin(orders, context, &saga, steps.iter().map(|step| step.name));
+    let ended = walk(orders, context, process, steps, work, &driven).await;
+    let Err(status) = &ended else {
+        orders.faults.pass(process, END).await;
+        return Ok(());
+    };
+    let claim = work.claim().clone();
+    // What was taken back whole is no process any more; what another has taken is the other's to tell of.
+    if claim.check().is_ok() && !claim.has_ended() {
+        let undecided = is_undecided(status);
+        let kept = driven.keep(context, &saga, &claim, Ended { status, undecided }).await;
+        if let Err(error) = kept {
+            tracing::warn!(saga = saga.id, %error, "how far a process came could not be noted");
+        }
+    }
+    ended
+}
+
+async fn walk<W: Work>(
+    orders: &Orders,
+    context: &Context,
+    process: &str,
+    steps: &[Step<W>],
+    work: &mut W,
+    driven: &Drive<'_>,
+) -> Result<(), Status> {
     for (position, step) in steps.iter().enumerate() {
+        driven.mark(position, State::Doing);
         orders.faults.pass(process, step.name).await;
         work.claim().check()?;
         if let Err(status) = (step.run)(orders, context, work).await {
             if is_refusal(status.code()) {
-                undo(orders, context, process, &steps[..position], work).await?;
+                driven.mark(position, State::Refused);
+                undo(orders, context, process, &steps[..position], work, driven).await?;
             }
             return Err(status);
         }
+        driven.mark(position, State::Done);
     }
-    orders.faults.pass(process, END).await;
     Ok(())
 }
 
@@ -63,19 +108,32 @@ async fn undo<W: Work>(
     process: &str,
     done: &[Step<W>],
     work: &mut W,
+    driven: &Drive<'_>,
 ) -> Result<(), Status> {
     // What is taken back must be nobody's: whoever was late may find that another has gone on with it.
     let mut tx = orders.store.begin_for(context).await?;
     tx.renew(work.claim()).await?;
     tx.commit().await?;
-    for step in done.iter().rev() {
-        if let Some(undo) = step.undo {
+    for (position, step) in done.iter().enumerate().rev() {
+        if let Some(undo) = &step.undo {
+            driven.mark(position, State::Undoing);
             orders.faults.pass(process, &undo_of(step.name)).await;
             work.claim().check()?;
-            undo(orders, context, work).await?;
+            (undo.run)(orders, context, work).await?;
+            driven.mark(position, State::Undone);
         }
     }
     Ok(())
+}
+
+/// A kind of process as operators read it.
+pub(crate) fn kind<W>(name: &str, steps: &[Step<W>], limit_seconds: i64) -> SagaKind {
+    let step = |step: &Step<W>| SagaKindStep {
+        name: step.name.to_owned(),
+        does: step.does.to_owned(),
+        undo: step.undo.as_ref().map_or("", |undo| undo.does).to_owned(),
+    };
+    SagaKind { name: name.to_owned(), steps: steps.iter().map(step).collect(), limit_seconds }
 }
 
 const END: &str = "end";
@@ -90,6 +148,20 @@ pub(crate) fn points<W>(process: &str, steps: &[Step<W>]) -> Vec<String> {
     let undone = steps.iter().rev().filter(|step| step.undo.is_some());
     let undos = undone.map(|step| undo_of(step.name));
     names.chain([END.to_owned()]).chain(undos).map(|name| format!("{process}/{name}")).collect()
+}
+
+/// Ends what a task did of a process: one that has ended leaves no trace of how far it had come.
+pub(crate) async fn ended(
+    orders: &Orders,
+    context: &Context,
+    saga: &Saga,
+    driven: Result<(), Status>,
+    claim: &Claim,
+) -> Result<(), Status> {
+    if driven.is_ok() || claim.has_ended() {
+        progress::forget(orders, context, &saga.id).await?;
+    }
+    driven
 }
 
 /// Does a task once more in a minute, as often as it takes: what it waits for is decided elsewhere, maybe

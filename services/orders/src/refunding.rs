@@ -5,16 +5,19 @@ use mesh::{Context, Status};
 use serde::{Deserialize, Serialize};
 use store::{Claim, Runner, Task};
 use tradewind::money::v1::Money;
-use tradewind::orders::v1::{Order, OrderRefunded};
+use tradewind::orders::v1::{Order, OrderRefunded, SagaKind};
 use tradewind::payments::v1::RefundPaymentRequest;
 use tradewind::payments::v1::refund::State;
 
 use crate::error::Error;
 use crate::orders::Orders;
 use crate::process::{self, Step};
+use crate::progress::Saga;
 use crate::{order, store as sql};
 
-const NAME: &str = "refunding";
+pub(crate) const NAME: &str = "refunding";
+/// After how many seconds one is stuck: a day, for a provider may take hours to say.
+pub(crate) const LIMIT: i64 = 24 * 3600;
 
 /// An amount that is counted as given back already, on its way to the customer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -41,12 +44,35 @@ impl process::Work for Work {
     fn claim(&self) -> &Claim {
         &self.claim
     }
+
+    fn saga(&self) -> Saga {
+        saga(&self.task)
+    }
 }
 
 const STEPS: &[Step<Work>] = &[
-    Step { name: "give_back", run: |o, c, w| give_back(o, c, w).boxed(), undo: None },
-    Step { name: "conclude", run: |o, c, w| conclude(o, c, w).boxed(), undo: None },
+    Step {
+        name: "give_back",
+        does: "payments gives back the amount, which the order has counted already",
+        run: |o, c, w| give_back(o, c, w).boxed(),
+        undo: None,
+    },
+    Step {
+        name: "conclude",
+        does: "the order says what came of it; if it was refused, the count is taken back",
+        run: |o, c, w| conclude(o, c, w).boxed(),
+        undo: None,
+    },
 ];
+
+/// What a refund is known by.
+pub(crate) fn saga(task: &Refunding) -> Saga {
+    Saga { id: task.refund_id.clone(), kind: NAME, order_id: task.order_id.clone() }
+}
+
+pub(crate) fn kind() -> SagaKind {
+    process::kind(NAME, STEPS, LIMIT)
+}
 
 pub(crate) fn points() -> Vec<String> {
     process::points(NAME, STEPS)
@@ -68,12 +94,15 @@ pub(crate) fn tasks(runner: Runner, orders: &Orders) -> Runner {
     runner.on(move |context: Context, task: Refunding, claim| {
         let orders = orders.clone();
         async move {
+            let saga = saga(&task);
             match drive(&orders, &context, task.clone(), claim.clone()).await {
                 // A provider may take days to say what it gave back.
                 Err(status) if process::is_undecided(&status) => {
                     process::again(&orders, &context, task, &claim).await
                 }
-                driven => driven.map(|_| ()),
+                driven => {
+                    process::ended(&orders, &context, &saga, driven.map(|_| ()), &claim).await
+                }
             }
         }
     })

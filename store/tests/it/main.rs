@@ -2,13 +2,19 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails the test")]
 
+mod backups;
 mod connections;
 mod events;
+mod groups;
 mod keys;
 mod leases;
 mod lists;
 mod migrations;
 mod notes;
+mod operators;
+mod priorities;
+mod replicas;
 mod resources;
+mod schedules;
 mod tasks;
 mod world;

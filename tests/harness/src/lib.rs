@@ -133,7 +133,8 @@ impl Harness {
                 changes: mesh.changes().clone(),
                 clock: clock.clone(),
                 ids: ids.clone(),
-                task_lease: store::DEFAULT_TASK_LEASE,
+                pace: store::Pace::default(),
+                keep: store::Keep::default(),
                 metrics: metrics.clone(),
                 chaos: chaos.clone(),
             })

@@ -21,7 +21,7 @@ const MAY_KNOW: [(&str, &[&str]); 13] = [
     ("clients/*", &[".", "contract", "mesh"]),
     ("auditor", &[".", "contract", "mesh"]),
     ("node", &["*", "*/*"]),
-    ("bench", &[".", "contract", "mesh", "store/testing"]),
+    ("bench", &[".", "contract", "mesh", "store", "store/testing"]),
     ("tests/*", &["*", "*/*"]),
 ];
 

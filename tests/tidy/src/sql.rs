@@ -4,13 +4,18 @@ use crate::hold;
 use crate::source::SOURCES;
 
 /// Statements that reach over projects, each by where it stands, how it starts, and why.
-const OVER_PROJECTS: [(&str, &str, &str); 4] = [
+const OVER_PROJECTS: [(&str, &str, &str); 7] = [
+    (WATCH, "SELECT task FROM sagas WHERE kind", STUCK),
+    (WATCH, "SELECT id FROM sagas WHERE update_time", STUCK),
+    (WATCH, "DELETE FROM sagas WHERE update_time", STUCK),
     ("services/catalog/src/lib.rs", "UPDATE product_revision SET epoch", ONE_SEQUENCE),
     (CHANGES, "UPDATE product_revision SET revision", ONE_SEQUENCE),
     (CHANGES, "SELECT revision FROM product_revision", ONE_SEQUENCE),
     (CHANGES, "SELECT epoch FROM product_revision", ONE_SEQUENCE),
 ];
 const CHANGES: &str = "services/catalog/src/store/changes.rs";
+const WATCH: &str = "services/orders/src/sagas/watch.rs";
+const STUCK: &str = "operators are told of stuck processes of all projects";
 const ONE_SEQUENCE: &str = "one sequence numbers the changes of all projects for the search index";
 
 const VERBS: [&str; 5] = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];

@@ -153,3 +153,22 @@ async fn a_refund_that_dies_anywhere_is_finished_once() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_done_is_undone_in_reverse_order() {
+    use tradewind::catalog::v1::reservation::State as Stock;
+    let stages =
+        [("checkout/undo_reserve", Stock::Held), ("checkout/undo_placed", Stock::Released)];
+    for (point, expected) in stages {
+        let world = World::open(Engine::Sqlite).await;
+        let mut client = world.client(&world.customer());
+        let call = keyed("k", shirts(2, "card_none"));
+
+        world.crash_at(point, async move { client.place_order(call).await }).await;
+
+        // Where it stands still, what comes later has not been undone, and what comes before has.
+        let order = world.all().await.remove(0);
+        assert_eq!(order.state(), State::Placing, "{point}");
+        assert_eq!(world.catalog.reservation(&order.id), Some(expected), "{point}");
+    }
+}

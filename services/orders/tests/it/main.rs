@@ -15,6 +15,7 @@ mod place;
 mod read;
 mod refund;
 mod repeats;
+mod sagas;
 mod ship;
 mod stock;
 mod till;
