@@ -217,6 +217,13 @@ impl Store {
         Err(Error::Table { table: R::TABLE, resource: R::NAME, problems })
     }
 
+    /// Closes its connections, for who opens the same database once more in this process: whoever still asks
+    /// for one is refused. On PostgreSQL the stores of a process share them.
+    pub fn close(&self) {
+        self.inner.pools.write.close();
+        self.inner.pools.read.close();
+    }
+
     /// How many transactions this store has committed.
     #[must_use]
     pub fn commits(&self) -> u64 {

@@ -221,6 +221,11 @@ impl Harness {
         context(Caller::service(name, mesh::caller::DEFAULT_PROJECT, on_behalf.map(Into::into)))
     }
 
+    /// Closes all databases. Nothing is waited for: a mesh that was killed has nobody left who could.
+    pub fn close(&self) {
+        self.stores.values().for_each(Store::close);
+    }
+
     /// Ends the services and waits for their work.
     pub async fn end(&self) {
         self.stop.cancel();

@@ -1,5 +1,6 @@
 //! One history: its inputs under its faults, over every death of the mesh, until all has come to rest.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -76,25 +77,28 @@ impl History {
     fn live(&self, life: u64) -> Result<Option<Vec<Broken>>> {
         // A runtime of its own: what is killed leaves nothing behind but files.
         let runtime = Builder::new_current_thread().enable_all().start_paused(true).build()?;
+        let lives = OnceLock::new();
         let ended = runtime.block_on(async {
             tokio::select! {
                 biased;
                 () = self.agent.killed() => Ok(None),
-                ended = self.go_on(life) => ended.map(Some),
+                ended = self.go_on(life, &lives) => ended.map(Some),
             }
         });
         runtime.shutdown_background();
+        lives.get().into_iter().for_each(Harness::close);
         ended
     }
 
-    async fn go_on(&self, life: u64) -> Result<Vec<Broken>> {
+    async fn go_on(&self, life: u64, lives: &OnceLock<Harness>) -> Result<Vec<Broken>> {
         let Self { agent, clock, .. } = self;
         agent.calm(true);
         let seed = mix(self.seed, life);
-        let harness = world::start(self.directory.path(), clock, seed, agent).await?;
+        let started = world::start(self.directory.path(), clock, seed, agent).await?;
+        let harness = lives.get_or_init(|| started);
         tokio::select! {
-            broken = self.play(&harness) => broken,
-            () = time::pass(&harness, agent, PATIENCE) => {
+            broken = self.play(harness) => broken,
+            () = time::pass(harness, agent, PATIENCE) => {
                 let text = format!("the history does not end in {} s", PATIENCE.as_secs());
                 Ok(vec![Broken::new("nothing is stuck", "", text)])
             }

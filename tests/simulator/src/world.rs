@@ -108,6 +108,7 @@ impl Template {
             let variants = fill(&harness).await?;
             harness.settle().await;
             harness.end().await;
+            harness.close();
             anyhow::Ok(variants)
         })?;
         drop(runtime);
