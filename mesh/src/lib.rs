@@ -50,13 +50,13 @@ pub use changes::Changes;
 pub use channel::{Channel, Configs, Outgoing, Peer, ServiceConfig, Target};
 pub use clock::Clock;
 pub use context::{Context, HasContext};
-pub use events::Subscriptions;
+pub use events::{Intake, Subscriptions};
 pub use failure::{Detail, Failure, Refusal, refuse, status};
 pub use faults::Faults;
 pub use ids::Ids;
 pub use mesh::{Config, ConfigError, Mesh};
 pub use replay::Replay;
-pub use service::Service;
+pub use service::{Consumers, Service};
 pub use trace::Trace;
 
 pub use async_trait::async_trait;

@@ -23,7 +23,7 @@ use crate::channel::{
 };
 use crate::channelz::Registry;
 use crate::clock::Clock;
-use crate::events::{Deliveries, MeshBus, Subscriptions};
+use crate::events::{Intake, MeshBus, Subscriptions};
 use crate::failure::Refusal;
 use crate::health::HealthState;
 use crate::identity::{Identity, Roles};
@@ -131,7 +131,7 @@ struct Parts {
     changes: Changes,
     health: HealthState,
     stack: Arc<OnceLock<Stack>>,
-    consumers: Arc<OnceLock<Consumers>>,
+    intake: Intake,
     auditors: Arc<OnceLock<Auditors>>,
     subscriptions: Subscriptions,
     channels: RwLock<HashMap<&'static str, Channel>>,
@@ -179,7 +179,7 @@ impl Mesh {
                 changes: Changes::default(),
                 health: HealthState::default(),
                 stack: Arc::default(),
-                consumers: Arc::default(),
+                intake: Intake::default(),
                 auditors: Arc::default(),
                 subscriptions: config.subscriptions,
                 channels: RwLock::default(),
@@ -230,6 +230,12 @@ impl Mesh {
         })
     }
 
+    /// Where events come in for the services of this process, whichever bus brings them.
+    #[must_use]
+    pub fn intake(&self) -> Intake {
+        self.parts.intake.clone()
+    }
+
     /// Answers for these services from now on, and does their work until the token is cancelled.
     /// Called once; what is tracked has ended when the tracker says so.
     pub fn run(
@@ -240,8 +246,7 @@ impl Mesh {
     ) -> Result<(), ConfigError> {
         let mut routes = Routes::builder();
         routes.add_service(HealthServer::new(self.parts.health.clone()));
-        let consumers = Arc::clone(&self.parts.consumers);
-        routes.add_service(EventsServiceServer::new(Deliveries { consumers }));
+        routes.add_service(EventsServiceServer::new(self.intake()));
         routes.add_service(AuditServiceServer::new(self.audits()));
         let mut names = Vec::new();
         let mut nouns = HashMap::new();
@@ -264,7 +269,7 @@ impl Mesh {
         let routes = self.reflected(routes)?.routes();
         let routes = merge(routes, routers);
         self.parts.identity.answers(nouns);
-        let _ = self.parts.consumers.set(consumers);
+        let _ = self.parts.intake.consumers.set(consumers);
         let _ = self.parts.auditors.set(auditors);
         let _ = self.parts.stack.set(self.stack(routes));
         self.parts.health.serve(names);

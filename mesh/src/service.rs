@@ -101,4 +101,4 @@ impl Service {
 }
 
 /// The consumers of one process, by the name of their service.
-pub(crate) type Consumers = HashMap<&'static str, Arc<dyn Consumer>>;
+pub type Consumers = HashMap<&'static str, Arc<dyn Consumer>>;

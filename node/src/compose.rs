@@ -1,10 +1,11 @@
 //! The services by name, and how each is made.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use mesh::{Callers, Clock, Faults, Ids, Mesh, Service, Subscriptions};
+use mesh::{Bus, Callers, Clock, Faults, Ids, Mesh, Service, Subscriptions};
 use store::{Database, Metrics, Migration, Store};
 
 /// A service, by the noun that it is called by everywhere.
@@ -142,6 +143,7 @@ pub(crate) fn points() -> Vec<String> {
 /// What services are made with.
 pub(crate) struct Parts {
     pub(crate) mesh: Mesh,
+    pub(crate) bus: Arc<dyn Bus>,
     pub(crate) database: Database,
     pub(crate) task_lease: Duration,
     pub(crate) metrics: Metrics,
@@ -159,7 +161,7 @@ pub(crate) async fn service(noun: Noun, parts: &Parts) -> Result<Option<Service>
         service: noun.name(),
         database: parts.database.clone(),
         migrations,
-        bus: parts.mesh.bus(),
+        bus: Arc::clone(&parts.bus),
         changes: parts.mesh.changes().clone(),
         clock: parts.clock.clone(),
         ids: Ids::new(parts.clock.clone()),

@@ -13,6 +13,7 @@ use mesh::service_token::ServiceKey;
 use mesh::telemetry::Telemetry;
 use mesh::tls::{EdgeCertificate, Tls};
 use mesh::{CancellationToken, Clock, Faults, Mesh};
+use mesh_redis::Redis;
 use store::Database;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -20,7 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::compose::{self, Noun, Parts};
 use crate::profile::Profiles;
-use crate::settings::{self, Administrator, Budgets, Listen, Mail, Others, Storage, Trial};
+use crate::settings::{self, Administrator, Budgets, Listen, Mail, Others, Shared, Storage, Trial};
 use crate::{demo, say, trust};
 
 /// What `serve` is told.
@@ -31,6 +32,8 @@ pub(crate) struct Arguments {
     pub(crate) services: Vec<Noun>,
     #[command(flatten)]
     pub(crate) storage: Storage,
+    #[command(flatten)]
+    pub(crate) shared: Shared,
     #[command(flatten)]
     pub(crate) listen: Listen,
     #[command(flatten)]
@@ -132,13 +135,18 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
         });
     }
     let ends = Ends { drain: arguments.listen.drain(), certificate, ..Ends::default() };
-    let parts = parts(&arguments, mesh.clone(), clock)?;
+    let redis = arguments.shared.redis()?;
+    let bus = bus(redis.as_ref(), &mesh, stop, &tracker);
+    let parts = parts(&arguments, mesh.clone(), bus, clock)?;
     let mut made = Vec::new();
     for noun in &services {
         made.extend(compose::service(*noun, &parts).await.with_context(|| noun.name())?);
     }
     trust::ask_users(&mesh);
     mesh.run(made, stop, &tracker)?;
+    if let Some(redis) = redis {
+        tracker.spawn(mesh_redis::consume(redis, mesh.intake(), stop.child_token()));
+    }
     let operators_stop = CancellationToken::new();
     let profiler = Some(Box::<Profiles>::default() as _);
     let operators =
@@ -274,7 +282,26 @@ impl Running {
     }
 }
 
-fn parts(arguments: &Arguments, mesh: Mesh, clock: Clock) -> Result<Parts> {
+/// Where events go.
+fn bus(
+    redis: Option<&Redis>,
+    mesh: &Mesh,
+    stop: &CancellationToken,
+    tracker: &TaskTracker,
+) -> Arc<dyn mesh::Bus> {
+    let Some(redis) = redis else { return mesh.bus() };
+    redis.register(mesh.metrics());
+    let bus = mesh_redis::Bus::new(redis.clone(), mesh.bus());
+    tracker.spawn(bus.clone().listen(stop.child_token()));
+    Arc::new(bus)
+}
+
+fn parts(
+    arguments: &Arguments,
+    mesh: Mesh,
+    bus: Arc<dyn mesh::Bus>,
+    clock: Clock,
+) -> Result<Parts> {
     let storage = &arguments.storage;
     let database = match &storage.database {
         Some(url) => Database::postgres(url.clone(), storage.connections),
@@ -284,6 +311,7 @@ fn parts(arguments: &Arguments, mesh: Mesh, clock: Clock) -> Result<Parts> {
     metrics.register(mesh.metrics());
     Ok(Parts {
         mesh,
+        bus,
         database,
         task_lease: Duration::from_secs(storage.task_lease_seconds),
         metrics,

@@ -12,6 +12,7 @@ use mesh::admission;
 use mesh::limits::Limits;
 use mesh::tls::{EdgeCertificate, Identities};
 use mesh::{Callers, Configs};
+use mesh_redis::Redis;
 
 use crate::compose::{self, Noun};
 use crate::say;
@@ -33,6 +34,24 @@ pub(crate) struct Storage {
     /// works renews it meanwhile; the clocks of all processes must agree much better than this.
     #[arg(long, env = "TRADEWIND_TASK_LEASE_SECONDS", default_value_t = store::DEFAULT_TASK_LEASE.as_secs(), value_parser = clap::value_parser!(u64).range(1..=600))]
     pub(crate) task_lease_seconds: u64,
+}
+
+/// What the replicas of a service share.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Between replicas")]
+pub(crate) struct Shared {
+    /// A Redis server that all processes of the mesh know: `redis://host:6379`, `rediss://user:password@host:6379/1`.
+    /// Events go through it, and are shared by the replicas of the service that they are for. Without it, or while it
+    /// is down, they are calls of the mesh.
+    #[arg(long, env = "TRADEWIND_REDIS", hide_env_values = true, value_name = "URL")]
+    pub(crate) redis: Option<String>,
+}
+
+impl Shared {
+    /// The server that is named, whether it can be reached or not.
+    pub(crate) fn redis(&self) -> Result<Option<Redis>> {
+        self.redis.as_deref().map(Redis::open).transpose().context("--redis")
+    }
 }
 
 /// Where this process listens.

@@ -74,3 +74,11 @@ pub(crate) async fn status(at: SocketAddr, path: &str) -> Option<u16> {
     let uri = format!("http://{at}{path}").parse().ok()?;
     Some(client.get(uri).await.ok()?.status().as_u16())
 }
+
+/// A page.
+pub(crate) async fn text(at: SocketAddr, path: &str) -> String {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+    let page = client.get(format!("http://{at}{path}").parse().unwrap()).await.unwrap();
+    let bytes = page.into_body().collect().await.unwrap().to_bytes();
+    String::from_utf8_lossy(&bytes).into_owned()
+}

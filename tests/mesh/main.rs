@@ -18,6 +18,7 @@ mod journeys;
 mod operator;
 mod parts;
 mod readme;
+mod redis;
 mod sample;
 mod traces;
 mod world;

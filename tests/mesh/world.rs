@@ -20,6 +20,9 @@ const SERVICES: [&str; 7] =
 /// How long a process may take to answer, on a machine that does other things too.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What a process counts of batches of events that went through Redis.
+pub(crate) const BY_REDIS: &str = "redis_event_batches_total{way=\"Redis\"} ";
+
 /// Where services run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
@@ -108,6 +111,28 @@ impl World {
         let process = self.process(service);
         process.child = spawn(&process.arguments);
         self.ready().await;
+    }
+
+    /// Starts another replica of a service, which no other process is told of.
+    pub(crate) async fn replicate(&mut self, service: &str, name: &'static str) {
+        let mut arguments = self.process(service).arguments.clone();
+        for option in ["--mesh-listen", "--listen", "--admin-listen"] {
+            let at = arguments.iter().position(|argument| argument == option).unwrap();
+            arguments[at + 1] = free_address().await.to_string();
+        }
+        let at = arguments.iter().position(|argument| argument == "--admin-listen").unwrap();
+        let admin = arguments[at + 1].parse().unwrap();
+        let child = spawn(&arguments);
+        self.processes.push(Process { name, arguments, admin, child });
+        self.ready().await;
+    }
+
+    /// A number on a process's page of metrics, by how its line begins; 0 where there is none.
+    pub(crate) async fn counts(&self, service: &str, line: &str) -> u64 {
+        let process = self.processes.iter().find(|process| process.name == service).unwrap();
+        let page = http::text(process.admin, "/metrics").await;
+        let found = page.lines().find_map(|it| it.strip_prefix(line));
+        found.and_then(|number| number.parse().ok()).unwrap_or_default()
     }
 
     /// Where a service answers the other processes of the mesh.

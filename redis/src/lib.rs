@@ -1,0 +1,14 @@
+//! What the replicas of a mesh share through Redis.
+//!
+//! Everything here has a way without Redis, which is taken whenever it does not answer: losing it slows things
+//! and breaks nothing. A Redis Cluster is not served: a script reaches several keys.
+
+mod breaker;
+mod connection;
+mod error;
+mod events;
+mod metrics;
+
+pub use connection::Redis;
+pub use error::Error;
+pub use events::{Bus, consume};
