@@ -30,6 +30,9 @@ pub(crate) struct Arguments {
     /// How many products the large shop has, for lists and searches; 0 leaves it out.
     #[arg(long, default_value_t = 100_000)]
     large: usize,
+    /// How many tasks wait beside those that are done.
+    #[arg(long, default_value_t = 1_000_000)]
+    pending: usize,
     /// The scale of pgbench's tables.
     #[arg(long, default_value_t = 20)]
     scale: u32,
@@ -45,6 +48,7 @@ pub(crate) struct Bench {
     pub(crate) seconds: f64,
     pub(crate) products: usize,
     pub(crate) large: usize,
+    pub(crate) pending: usize,
     pub(crate) scale: u32,
 }
 
@@ -64,6 +68,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         seconds: arguments.seconds,
         products: arguments.products,
         large: arguments.large,
+        pending: arguments.pending,
         scale: arguments.scale,
     };
     let groups = if arguments.only.is_empty() { Group::ALL.to_vec() } else { arguments.only };

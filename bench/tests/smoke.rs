@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Every row of the table, in its order.
-const ROWS: [&str; 28] = [
+const ROWS: [&str; 30] = [
     "near",
     "near-edge",
     "near-tracing",
@@ -29,6 +29,8 @@ const ROWS: [&str; 28] = [
     "list",
     "search",
     "import",
+    "tasks-pending",
+    "tasks-pending-sqlite",
     "start",
     "start-new",
     "memory-idle",
@@ -39,7 +41,7 @@ const ROWS: [&str; 28] = [
 fn every_row_comes_to_a_figure() {
     let bench = Path::new(env!("CARGO_BIN_EXE_bench"));
     let short = ["run", "--rounds", "1", "--seconds", "0.2"];
-    let small = ["--products", "100", "--large", "0", "--scale", "1"];
+    let small = ["--products", "100", "--large", "0", "--scale", "1", "--pending", "2000"];
 
     let output = Command::new(bench).args(short).args(small).output().unwrap();
 

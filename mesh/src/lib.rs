@@ -36,6 +36,7 @@ mod server;
 pub mod service;
 pub mod service_token;
 pub mod signing;
+mod tasks;
 pub mod telemetry;
 pub mod tls;
 pub mod trace;
@@ -57,6 +58,7 @@ pub use ids::Ids;
 pub use mesh::{Config, ConfigError, Mesh};
 pub use replay::Replay;
 pub use service::{Consumers, Service};
+pub use tasks::Tasks;
 pub use trace::Trace;
 
 pub use async_trait::async_trait;

@@ -7,13 +7,14 @@ use std::time::Duration;
 use contract::grpc::health::v1::health_server::HealthServer;
 use contract::mesh::v1::audit_service_server::AuditServiceServer;
 use contract::mesh::v1::events_service_server::EventsServiceServer;
+use contract::mesh::v1::tasks_service_server::TasksServiceServer;
 use futures_util::future::OptionFuture;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 
 use crate::admission::Admission;
-use crate::audit::{Auditors, Audits};
+use crate::audit::{Auditors, Audits, Elsewhere};
 use crate::bus::Bus;
 use crate::caller::Caller;
 use crate::callers::Callers;
@@ -33,6 +34,7 @@ use crate::policy::{Policies, PolicyError};
 use crate::server::Stack;
 use crate::service::{Consumers, Service};
 use crate::service_token::ServiceKey;
+use crate::tasks::{Operators, TasksHere};
 use crate::tls::Identities;
 use crate::trust::Trust;
 
@@ -133,6 +135,7 @@ struct Parts {
     stack: Arc<OnceLock<Stack>>,
     intake: Intake,
     auditors: Arc<OnceLock<Auditors>>,
+    tasks: Arc<OnceLock<TasksHere>>,
     subscriptions: Subscriptions,
     channels: RwLock<HashMap<&'static str, Channel>>,
 }
@@ -181,6 +184,7 @@ impl Mesh {
                 stack: Arc::default(),
                 intake: Intake::default(),
                 auditors: Arc::default(),
+                tasks: Arc::default(),
                 subscriptions: config.subscriptions,
                 channels: RwLock::default(),
             }),
@@ -247,11 +251,16 @@ impl Mesh {
         let mut routes = Routes::builder();
         routes.add_service(HealthServer::new(self.parts.health.clone()));
         routes.add_service(EventsServiceServer::new(self.intake()));
-        routes.add_service(AuditServiceServer::new(self.audits()));
+        let here = Arc::clone(&self.parts.auditors);
+        routes.add_service(AuditServiceServer::new(Audits { here, elsewhere: self.elsewhere() }));
+        let here = Arc::clone(&self.parts.tasks);
+        routes
+            .add_service(TasksServiceServer::new(Operators { here, elsewhere: self.elsewhere() }));
         let mut names = Vec::new();
         let mut nouns = HashMap::new();
         let mut routers = Vec::new();
         let (mut consumers, mut auditors) = (Consumers::new(), Auditors::new());
+        let mut tasks = TasksHere::new();
         for service in services {
             nouns.extend(service.contracts.iter().map(|contract| (*contract, service.name)));
             names.extend(service.contracts);
@@ -262,6 +271,9 @@ impl Mesh {
             if let Some(auditor) = service.auditor {
                 auditors.insert(service.name, auditor);
             }
+            if let Some(known) = service.tasks {
+                tasks.insert(service.name, known);
+            }
             for work in service.background {
                 tracker.spawn(work(stop.child_token()));
             }
@@ -271,6 +283,7 @@ impl Mesh {
         self.parts.identity.answers(nouns);
         let _ = self.parts.intake.consumers.set(consumers);
         let _ = self.parts.auditors.set(auditors);
+        let _ = self.parts.tasks.set(tasks);
         let _ = self.parts.stack.set(self.stack(routes));
         self.parts.health.serve(names);
         tracker.spawn(self.clone().housekeep(stop.child_token()));
@@ -340,15 +353,13 @@ impl Mesh {
         self.parts.stack.get()
     }
 
-    fn audits(&self) -> Audits {
+    /// The way to services that run elsewhere, for what the mesh answers itself.
+    fn elsewhere(&self) -> Elsewhere {
         let mesh = self.clone();
-        Audits {
-            here: Arc::clone(&self.parts.auditors),
-            elsewhere: Arc::new(move |service| {
-                let (service, _) = mesh.parts.elsewhere.get_key_value(service)?;
-                Some(mesh.peer(mesh.parts.process, service))
-            }),
-        }
+        Arc::new(move |service| {
+            let (service, _) = mesh.parts.elsewhere.get_key_value(service)?;
+            Some(mesh.peer(mesh.parts.process, service))
+        })
     }
 
     fn credentials(&self) -> Credentials {

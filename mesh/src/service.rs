@@ -14,6 +14,7 @@ use tower::Service as TowerService;
 
 use crate::audit::Auditor;
 use crate::bus::Consumer;
+use crate::tasks::Tasks;
 
 /// Work that a service does besides answering; it ends when the token is cancelled.
 type Background = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send>;
@@ -25,6 +26,7 @@ pub struct Service {
     pub(crate) routes: RoutesBuilder,
     pub(crate) consumer: Option<Arc<dyn Consumer>>,
     pub(crate) auditor: Option<Arc<dyn Auditor>>,
+    pub(crate) tasks: Option<Arc<dyn Tasks>>,
     pub(crate) background: Vec<Background>,
 }
 
@@ -38,6 +40,7 @@ impl Service {
             routes: RoutesBuilder::default(),
             consumer: None,
             auditor: None,
+            tasks: None,
             background: Vec::new(),
         }
     }
@@ -73,6 +76,13 @@ impl Service {
     #[must_use]
     pub fn audited_by(mut self, auditor: impl Auditor) -> Self {
         self.auditor = Some(Arc::new(auditor));
+        self
+    }
+
+    /// Tells what it has still to do.
+    #[must_use]
+    pub fn tasks_of(mut self, tasks: impl Tasks) -> Self {
+        self.tasks = Some(Arc::new(tasks));
         self
     }
 

@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Result;
 use mesh::{Bus, Callers, Clock, Faults, Ids, Mesh, Service, Subscriptions};
-use store::{Database, Metrics, Migration, Store};
+use store::{Database, Keep, Metrics, Migration, Pace, Store};
 
 /// A service, by the noun that it is called by everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,12 +144,14 @@ pub(crate) struct Parts {
     pub(crate) mesh: Mesh,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) database: Database,
-    pub(crate) task_lease: Duration,
+    pub(crate) pace: Pace,
+    pub(crate) keep: Keep,
     pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
     pub(crate) faults: Faults,
     pub(crate) index: PathBuf,
     pub(crate) users: users::Config,
+    pub(crate) cart: cart::Config,
     pub(crate) notifications: notifications::Config,
 }
 
@@ -165,13 +166,14 @@ pub(crate) async fn service(noun: Noun, parts: &Parts) -> Result<Option<Service>
         changes: parts.mesh.changes().clone(),
         clock: parts.clock.clone(),
         ids: Ids::new(parts.clock.clone()),
-        task_lease: parts.task_lease,
+        pace: parts.pace,
+        keep: parts.keep,
         metrics: parts.metrics.clone(),
     })
     .await?;
     let mesh = &parts.mesh;
     let faults = parts.faults.clone();
-    let auditor = store.clone();
+    let (auditor, tasks) = (store.clone(), store.clone());
     let service = match noun {
         Noun::Gateway => None,
         Noun::Users => Some(users::service(parts.users.clone(), store, mesh)),
@@ -179,7 +181,7 @@ pub(crate) async fn service(noun: Noun, parts: &Parts) -> Result<Option<Service>
             let config = catalog::Config { index: Some(parts.index.clone()) };
             Some(catalog::service(config, store, mesh))
         }
-        Noun::Cart => Some(cart::service(cart::Config::default(), store, mesh)),
+        Noun::Cart => Some(cart::service(parts.cart, store, mesh)),
         Noun::Orders => Some(orders::service(store, mesh, faults)),
         Noun::Payments => {
             let config = payments::Config { faults, ..payments::Config::default() };
@@ -190,5 +192,5 @@ pub(crate) async fn service(noun: Noun, parts: &Parts) -> Result<Option<Service>
             Some(notifications::service(parts.notifications.clone(), store, mesh))
         }
     };
-    Ok(service.map(|service| service.audited_by(auditor)))
+    Ok(service.map(|service| service.audited_by(auditor).tasks_of(tasks)))
 }

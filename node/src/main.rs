@@ -18,6 +18,7 @@ mod project;
 mod serve;
 mod settings;
 mod show;
+mod tasks;
 mod trust;
 
 use std::ffi::OsString;
@@ -43,6 +44,7 @@ Examples:
   tradewind login --email admin@example.com           sign in, for the commands that follow
   tradewind project create bakery --currency EUR --admin baker@example.com
   tradewind import products.csv                       bring a product feed
+  tradewind tasks list --state dead                   what was given up, and why
   tradewind demo                                      buy something, on a mesh of its own";
 
 /// A commerce mesh: users, catalog, cart, orders, payments, ledger and notifications.
@@ -67,6 +69,8 @@ enum Command {
     Logout(login::LogoutArguments),
     /// Brings a product feed into a running mesh: Shopify's product CSV.
     Import(import::Arguments),
+    /// Lists what services have still to do, and decides on what was given up.
+    Tasks(tasks::Arguments),
     /// Buys something, step by step, and checks that everything agrees at the end.
     Demo(demo::Arguments),
     /// Says what a command would be told, and where each value comes from; it is a configuration file.
@@ -124,6 +128,7 @@ async fn work(command: Command, telemetry: &mut Telemetry) -> anyhow::Result<Exi
         Command::Login(arguments) => login::run(arguments).await,
         Command::Logout(arguments) => login::log_out(arguments).await,
         Command::Import(arguments) => import::run(arguments).await,
+        Command::Tasks(arguments) => tasks::run(arguments).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::MeshKey(arguments) => serve::write_mesh_key(&arguments),
         Command::Certs(arguments) => certs::write(&arguments),

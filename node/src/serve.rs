@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use gateway::{Gateway, Options};
@@ -21,7 +20,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::compose::{self, Noun, Parts};
 use crate::profile::Profiles;
-use crate::settings::{self, Administrator, Budgets, Listen, Mail, Others, Shared, Storage, Trial};
+use crate::settings::{
+    self, Administrator, Budgets, Listen, Mail, Others, Retention, Shared, Storage, Trial,
+};
 use crate::{demo, say, trust};
 
 /// What `serve` is told.
@@ -32,6 +33,8 @@ pub(crate) struct Arguments {
     pub(crate) services: Vec<Noun>,
     #[command(flatten)]
     pub(crate) storage: Storage,
+    #[command(flatten)]
+    pub(crate) retention: Retention,
     #[command(flatten)]
     pub(crate) shared: Shared,
     #[command(flatten)]
@@ -313,15 +316,18 @@ fn parts(
         mesh,
         bus,
         database,
-        task_lease: Duration::from_secs(storage.task_lease_seconds),
+        pace: storage.pace(),
+        keep: arguments.retention.keep(),
         metrics,
         clock,
         faults: arguments.trial.faults.clone().map_or_else(Faults::none, Faults::of_file),
         index: storage.data.join("search"),
         users: users::Config {
             bootstrap: arguments.administrator.bootstrap(arguments.trial.demo_shop)?,
+            lifetimes: arguments.retention.lifetimes(),
             ..users::Config::default()
         },
+        cart: arguments.retention.carts(),
         notifications: notifications::Config::new(
             arguments.mail.smtp.as_deref(),
             &arguments.mail.mail_from,

@@ -34,6 +34,63 @@ pub(crate) struct Storage {
     /// works renews it meanwhile; the clocks of all processes must agree much better than this.
     #[arg(long, env = "TRADEWIND_TASK_LEASE_SECONDS", default_value_t = store::DEFAULT_TASK_LEASE.as_secs(), value_parser = clap::value_parser!(u64).range(1..=600))]
     pub(crate) task_lease_seconds: u64,
+    /// How long tasks that run may go on when the process ends; other replicas take up what is not done by
+    /// then, at once.
+    #[arg(long, env = "TRADEWIND_TASK_GRACE_SECONDS", default_value_t = store::Pace::default().grace.as_secs(), value_parser = clap::value_parser!(u64).range(..=600))]
+    pub(crate) task_grace_seconds: u64,
+}
+
+impl Storage {
+    /// How tasks are looked for, held and let go.
+    pub(crate) fn pace(&self) -> store::Pace {
+        store::Pace {
+            lease: Duration::from_secs(self.task_lease_seconds),
+            grace: Duration::from_secs(self.task_grace_seconds),
+            ..store::Pace::default()
+        }
+    }
+}
+
+/// How long things are kept that nobody needs for ever.
+#[expect(clippy::struct_field_names, reason = "each field is the name of its option")]
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Retention")]
+pub(crate) struct Retention {
+    /// How long the answer to a call with an idempotency key is kept; a repeat after that is a new call.
+    #[arg(long, env = "TRADEWIND_KEEP_KEYS_DAYS", default_value_t = 30, value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..=3650))]
+    pub(crate) keep_keys_days: u64,
+    /// How long it is noted that an event has had its effect; one that comes again after that has it again.
+    #[arg(long, env = "TRADEWIND_KEEP_EVENTS_DAYS", default_value_t = 30, value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..=3650))]
+    pub(crate) keep_events_days: u64,
+    /// How long a session is good, with its tokens, that is not used; it is removed then.
+    #[arg(long, env = "TRADEWIND_KEEP_SESSIONS_DAYS", default_value_t = 30, value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..=3650))]
+    pub(crate) keep_sessions_days: u64,
+    /// How long the cart of a guest is kept that is not touched.
+    #[arg(long, env = "TRADEWIND_KEEP_GUEST_CARTS_DAYS", default_value_t = 30, value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..=3650))]
+    pub(crate) keep_guest_carts_days: u64,
+}
+
+impl Retention {
+    /// What the stores remember of what was done.
+    pub(crate) fn keep(&self) -> store::Keep {
+        store::Keep { keys: days(self.keep_keys_days), events: days(self.keep_events_days) }
+    }
+
+    /// How long sessions are good.
+    pub(crate) fn lifetimes(&self) -> users::Lifetimes {
+        let default = users::Lifetimes::default();
+        let session_idle = days(self.keep_sessions_days);
+        users::Lifetimes { session_idle, session: default.session.max(session_idle), ..default }
+    }
+
+    /// How long carts are kept.
+    pub(crate) fn carts(&self) -> cart::Config {
+        cart::Config { guest_idle: days(self.keep_guest_carts_days), ..cart::Config::default() }
+    }
+}
+
+fn days(count: u64) -> Duration {
+    Duration::from_hours(24 * count)
 }
 
 /// What the replicas of a service share.

@@ -24,6 +24,12 @@ pub(crate) struct Change {
     columns: String,
 }
 
+impl Change {
+    pub(crate) fn new(resource: &'static str, id: &str, kind: Kind, columns: String) -> Self {
+        Self { resource, id: id.to_owned(), kind, columns }
+    }
+}
+
 #[async_trait]
 impl Auditor for Store {
     async fn records(
@@ -94,8 +100,7 @@ impl Tx {
     /// Notes a change, for its record and for whoever keeps answers made of it.
     pub(crate) fn note<R: Resource>(&mut self, id: &str, kind: Kind, columns: String) {
         self.pending.changed.insert(R::NAME);
-        let change = Change { resource: R::NAME, id: id.to_owned(), kind, columns };
-        self.pending.audit.push(change);
+        self.pending.audit.push(Change::new(R::NAME, id, kind, columns));
     }
 
     /// Writes the records of all changes.

@@ -1,10 +1,12 @@
 //! Where services remember: a SQLite file each, or a schema each in one PostgreSQL database.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::bells::Bells;
 use crate::connection::Connection;
 use crate::error::Error;
 use crate::pool::{Dial, Engine, Pool};
@@ -35,7 +37,7 @@ pub struct Database {
 #[derive(Debug, Clone)]
 enum Place {
     Directory(PathBuf),
-    Server(Pool),
+    Server(Pool, Arc<Bells>),
 }
 
 /// The connections of one service.
@@ -43,6 +45,8 @@ enum Place {
 pub(crate) struct Pools {
     pub(crate) write: Pool,
     pub(crate) read: Pool,
+    /// How replicas wake each other, where there can be several.
+    pub(crate) bells: Option<Arc<Bells>>,
 }
 
 impl Database {
@@ -61,17 +65,20 @@ impl Database {
             url.push(if url.contains('?') { '&' } else { '?' });
             url.push_str("statement-cache-capacity=1000");
         }
-        let dial = Dial { engine: Engine::Postgres, url, setup: POSTGRES };
-        Self { place: Place::Server(Pool::new(dial, connections)) }
+        let dial = Dial { engine: Engine::Postgres, url: url.clone(), setup: POSTGRES };
+        let pool = Pool::new(dial, connections);
+        let bells = Bells::new(pool.clone(), url);
+        Self { place: Place::Server(pool, bells) }
     }
 
     /// The connections of a service, whose schema or file is there when they are.
     pub(crate) async fn open(&self, service: &'static str) -> Result<Pools, Error> {
         match &self.place {
             Place::Directory(directory) => open_file(directory, service),
-            Place::Server(pool) => {
+            Place::Server(pool, bells) => {
                 prepare_schema(pool, service).await?;
-                Ok(Pools { write: pool.clone(), read: pool.clone() })
+                let bells = Some(Arc::clone(bells));
+                Ok(Pools { write: pool.clone(), read: pool.clone(), bells })
             }
         }
     }
@@ -91,6 +98,7 @@ fn open_file(directory: &Path, service: &'static str) -> Result<Pools, Error> {
         // One writer: SQLite's own queue of writers is unfair, and starves readers.
         write: Pool::new(dial("rwc", SQLITE_WRITER), 1),
         read: Pool::new(dial("rw", SQLITE_READER), SQLITE_READERS),
+        bells: None,
     })
 }
 
@@ -105,8 +113,7 @@ fn escape(path: &str) -> String {
 
 async fn prepare_schema(pool: &Pool, service: &'static str) -> Result<(), Error> {
     let deadline = Instant::now() + PATIENCE;
-    let mut connection =
-        Connection::take(pool, service, &std::sync::Arc::default(), deadline).await?;
+    let mut connection = Connection::take(pool, service, &Arc::default(), deadline).await?;
     refuse_collation(&mut connection).await?;
     connection.begin().await?;
     lock_schema(&mut connection, service).await?;

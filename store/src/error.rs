@@ -28,6 +28,22 @@ pub enum Error {
         /// The id that was asked for.
         id: String,
     },
+    /// Only what was given up can be discarded.
+    #[error(
+        "task {0} was not given up, so it cannot be discarded: it is done without anybody's help; \
+         list those that were with state DEAD"
+    )]
+    TaskNotDead(String),
+    /// What is no schedule.
+    #[error("`{expression}` in time zone {zone} is no schedule: {problem}")]
+    Schedule {
+        /// The cron expression.
+        expression: String,
+        /// The time zone.
+        zone: String,
+        /// What is wrong with one of them.
+        problem: String,
+    },
     /// A row with the same unique columns exists.
     #[error("{noun} with the same {} exists already", .columns.join(" and "))]
     AlreadyExists {
@@ -167,6 +183,8 @@ impl Failure for Error {
         match self {
             Self::Replay(_) => (Code::Internal, "REPLAY"),
             Self::NotFound { reason, .. } => (Code::NotFound, reason),
+            Self::TaskNotDead(_) => (Code::FailedPrecondition, "TASK_NOT_DEAD"),
+            Self::Schedule { .. } => (Code::InvalidArgument, "INVALID_SCHEDULE"),
             Self::AlreadyExists { reason, .. } => (Code::AlreadyExists, reason),
             Self::StaleEtag { .. } => (Code::Aborted, "STALE_ETAG"),
             Self::KeyReused => (Code::InvalidArgument, "IDEMPOTENCY_KEY_REUSED"),

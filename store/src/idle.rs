@@ -43,11 +43,16 @@ impl Store {
             }
             self.inner.tasks.notify_one();
             self.inner.events.notify_one();
+            self.inner.schedules.changed.notify_one();
             let _ = timeout(Duration::from_millis(20), settled).await;
         }
     }
 
     async fn is_due(&self) -> Result<bool, Error> {
+        let now = self.inner.clock.now_micros();
+        if self.inner.schedules.next.load(Ordering::SeqCst) <= now {
+            return Ok(true);
+        }
         let statement = Statement::new(
             "SELECT 1 AS due FROM store_tasks WHERE dead = 0 AND due_time <= $1 \
              UNION ALL SELECT 1 AS due FROM store_outbox AS event WHERE due_time <= $1 \
@@ -56,7 +61,7 @@ impl Store {
                  AND before.key = event.key AND before.position < event.position \
                  AND before.due_time > $1) LIMIT 1",
         );
-        let statement = statement.bind(self.inner.clock.now_micros());
+        let statement = statement.bind(now);
         Ok(!self.fetch(statement, Instant::now() + PATIENCE).await?.is_empty())
     }
 }

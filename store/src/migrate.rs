@@ -14,8 +14,10 @@ use crate::pool::{Engine, Pool};
 use crate::statement::{Row, Statement};
 
 /// The store's own tables, before those of the service.
-const OWN: &[Migration] =
-    &[Migration::new("store/0001", include_str!("../migrations/0001_store.sql"))];
+const OWN: &[Migration] = &[
+    Migration::new("store/0001", include_str!("../migrations/0001_store.sql")),
+    Migration::new("store/0002_tasks", include_str!("../migrations/0002_tasks.sql")),
+];
 
 /// A change of a service's tables: SQL that both databases take.
 #[derive(Debug, Clone, Copy)]

@@ -17,7 +17,8 @@ use tokio::time::{Instant, sleep};
 use crate::database::PATIENCE;
 use crate::error::Error;
 use crate::idle::Busy;
-use crate::runner::{POLL, backoff, describe};
+use crate::perform::backoff;
+use crate::runner::describe;
 use crate::statement::{Row, Statement};
 use crate::store::Store;
 use crate::tasks::micros;
@@ -59,7 +60,7 @@ pub(crate) async fn run(store: Store, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => {}
             () = store.inner.events.notified() => {}
-            () = sleep(POLL) => {}
+            () = sleep(store.inner.pace.poll) => {}
         }
     }
 }

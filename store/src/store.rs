@@ -1,8 +1,7 @@
 //! A service's store: opened once, cloned freely.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 use contract::{Kind, Resource};
 use mesh::{Bus, Changes, Clock, Context, HasContext, Ids};
@@ -18,6 +17,7 @@ use crate::keys::Queue;
 use crate::lease::Leases;
 use crate::metrics::Metrics;
 use crate::migrate::{self, Migration};
+use crate::pace::{Keep, Pace};
 use crate::pool::Engine;
 use crate::reader::Reader;
 use crate::runner::Runner;
@@ -42,8 +42,10 @@ pub struct Config {
     pub clock: Clock,
     /// Its ids.
     pub ids: Ids,
-    /// How long a claimed task is its holder's without renewal; see [`crate::DEFAULT_TASK_LEASE`].
-    pub task_lease: Duration,
+    /// How its tasks are looked for, held and let go.
+    pub pace: Pace,
+    /// How long what was done is remembered.
+    pub keep: Keep,
     /// What it counts, together with the other stores of the process.
     pub metrics: Metrics,
 }
@@ -62,13 +64,18 @@ pub(crate) struct Inner {
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
     pub(crate) counts: Arc<Counts>,
+    pub(crate) pace: Pace,
+    pub(crate) keep: Keep,
     pub(crate) leases: Leases,
     /// Calls with equal idempotency keys, one after another.
     pub(crate) queue: Arc<Queue>,
     /// A process has given the answer of its call.
     pub(crate) answered: Notify,
     /// Tasks may be due.
-    pub(crate) tasks: Notify,
+    pub(crate) tasks: Arc<Notify>,
+    /// Whether a runner of this process has room for more of them.
+    pub(crate) has_room: AtomicBool,
+    pub(crate) schedules: Schedules,
     /// Events may be waiting.
     pub(crate) events: Notify,
     /// Tasks and deliveries that run now.
@@ -77,6 +84,29 @@ pub(crate) struct Inner {
     pub(crate) begun: AtomicUsize,
     /// One of them has ended.
     pub(crate) settled: Notify,
+}
+
+/// What the store knows of the schedules that its runner has.
+pub(crate) struct Schedules {
+    /// When the next firing is, in microseconds since 1970.
+    pub(crate) next: AtomicI64,
+    /// They are to be looked at now.
+    pub(crate) changed: Notify,
+}
+
+impl Default for Schedules {
+    fn default() -> Self {
+        Self { next: AtomicI64::new(i64::MAX), changed: Notify::new() }
+    }
+}
+
+impl Inner {
+    /// Wakes the runners of other processes.
+    pub(crate) fn ring(&self) {
+        if let Some(bells) = &self.pools.bells {
+            bells.ring(self.service);
+        }
+    }
 }
 
 impl std::fmt::Debug for Store {
@@ -88,8 +118,8 @@ impl std::fmt::Debug for Store {
 impl Store {
     /// Opens a service's database and brings its tables up to date.
     pub async fn open(config: Config) -> Result<Self, Error> {
-        let Config { service, database, migrations, bus, changes, clock, ids, task_lease, metrics } =
-            config;
+        let Config { service, database, migrations, bus, changes, clock, ids, .. } = config;
+        let Config { pace, keep, metrics, .. } = config;
         let pools = database.open(service).await?;
         migrate::run(&pools.write, service, migrations, &clock).await?;
         tasks::take_back(&pools.write, service, &clock).await?;
@@ -101,10 +131,14 @@ impl Store {
             clock,
             ids,
             counts: Arc::new(Counts { metrics, ..Counts::default() }),
-            leases: Leases::new(task_lease),
+            pace,
+            keep,
+            leases: Leases::new(pace.lease),
             queue: Arc::default(),
             answered: Notify::new(),
-            tasks: Notify::new(),
+            tasks: Arc::default(),
+            has_room: AtomicBool::new(false),
+            schedules: Schedules::default(),
             events: Notify::new(),
             running: AtomicUsize::new(0),
             begun: AtomicUsize::new(0),

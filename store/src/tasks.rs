@@ -13,9 +13,10 @@ use crate::connection::Connection;
 use crate::error::Error;
 use crate::lease::Claim;
 use crate::pool::{Engine, Pool};
+use crate::priority::Priority;
 use crate::resources::MOST_ROWS;
 use crate::statement::Statement;
-use crate::store::{Store, deadline};
+use crate::store::Store;
 use crate::table;
 use crate::tx::Tx;
 
@@ -23,6 +24,8 @@ use crate::tx::Tx;
 pub trait Task: Serialize + DeserializeOwned + Send {
     /// What it is known by in the table, such as `refund`; never reused for another payload.
     const KIND: &'static str;
+    /// Who waits for it, when nothing else is said.
+    const PRIORITY: Priority = Priority::Usual;
 }
 
 /// A task to be written at the commit.
@@ -32,7 +35,16 @@ pub(crate) struct NewTask {
     kind: &'static str,
     payload: String,
     due: i64,
+    /// 1 when this process holds it from the beginning, else 0.
     token: i64,
+    priority: Priority,
+}
+
+impl NewTask {
+    /// Whether anybody may take it now.
+    pub(crate) fn is_due(&self, now: i64) -> bool {
+        self.token == 0 && self.due <= now
+    }
 }
 
 /// A task that has failed too often.
@@ -53,7 +65,17 @@ pub struct DeadTask {
 impl Tx {
     /// Starts a task with this transaction; it runs as soon as that is committed.
     pub fn start<T: Task>(&mut self, task: T) -> Result<(), Error> {
-        self.start_at(task, self.store.inner.clock.now_micros())
+        self.start_as(T::PRIORITY, task)
+    }
+
+    /// The same with a priority of its own: one mail of many to customers, or the one that somebody
+    /// waits for.
+    #[expect(clippy::needless_pass_by_value, reason = "a task is given away")]
+    pub fn start_as<T: Task>(&mut self, priority: Priority, task: T) -> Result<(), Error> {
+        let now = self.store.inner.clock.now_micros();
+        let task = NewTask { priority, ..self.new_task(&task, now, 0)? };
+        self.pending.tasks.push(task);
+        Ok(())
     }
 
     /// Starts a task that is done at a time, in microseconds since 1970, or soon after.
@@ -99,9 +121,12 @@ impl Tx {
 
     /// Hands a task over to the runner, which takes it at once.
     pub async fn release(&mut self, claim: &Claim) -> Result<(), Error> {
-        let statement =
-            Statement::new("UPDATE store_tasks SET due_time = $3 WHERE id = $1 AND token = $2");
-        self.end_claim(claim, statement).await
+        let statement = Statement::new(
+            "UPDATE store_tasks SET due_time = $3, held = 0 WHERE id = $1 AND token = $2",
+        );
+        self.end_claim(claim, statement).await?;
+        self.pending.released = true;
+        Ok(())
     }
 
     async fn end_claim(&mut self, claim: &Claim, mut statement: Statement) -> Result<(), Error> {
@@ -122,7 +147,7 @@ impl Tx {
         let payload =
             serde_json::to_string(task).map_err(|error| Error::Encoding(Box::new(error)))?;
         let id = self.store.inner.ids.next("tsk");
-        Ok(NewTask { id, kind: T::KIND, payload, due, token })
+        Ok(NewTask { id, kind: T::KIND, payload, due, token, priority: T::PRIORITY })
     }
 
     /// Writes the tasks that were started.
@@ -139,8 +164,8 @@ impl Tx {
 
     fn tasks_statement(&self, tasks: &[NewTask]) -> Statement {
         let sql = "INSERT INTO store_tasks (project, id, kind, payload, due_time, token, subject, \
-                   attempts, dead, error, traceparent, create_time) VALUES ";
-        let sql = format!("{sql}{}", table::placeholders(tasks.len(), 12));
+                   attempts, dead, error, traceparent, create_time, priority, held) VALUES ";
+        let sql = format!("{sql}{}", table::placeholders(tasks.len(), 14));
         let caller = &self.context.caller;
         let traceparent = self.context.trace.traceparent().unwrap_or_default();
         let mut statement = Statement::new(sql).bind(caller.project());
@@ -156,7 +181,9 @@ impl Tx {
                 .bind(0_i64)
                 .bind("")
                 .bind(&traceparent)
-                .bind(self.store.inner.clock.now_micros());
+                .bind(self.store.inner.clock.now_micros())
+                .bind(task.priority.number())
+                .bind(task.token);
         }
         statement.persistent = worth_keeping(tasks.len());
         statement
@@ -176,7 +203,8 @@ pub(crate) async fn take_back(
     let deadline = tokio::time::Instant::now() + crate::database::PATIENCE;
     let mut connection = Connection::take(pool, service, &Arc::default(), deadline).await?;
     let statement = Statement::new(
-        "UPDATE store_tasks SET due_time = $1 WHERE token > 0 AND dead = 0 AND due_time > $1",
+        "UPDATE store_tasks SET due_time = $1, held = 0 \
+         WHERE token > 0 AND dead = 0 AND due_time > $1",
     );
     connection.execute(statement.bind(clock.now_micros())).await?;
     Ok(())
@@ -202,27 +230,6 @@ impl Store {
                 })
             })
             .collect()
-    }
-
-    /// Lets a task that has failed too often be tried again, from the beginning.
-    pub async fn redrive(&self, context: &mesh::Context, id: &str) -> Result<(), Error> {
-        let mut connection = self.begin_within(deadline(context)).await?;
-        let statement = Statement::new(
-            "UPDATE store_tasks SET dead = 0, attempts = 0, due_time = $3 \
-             WHERE project = $1 AND id = $2 AND dead = 1",
-        );
-        let statement =
-            statement.bind(context.caller.project()).bind(id).bind(self.inner.clock.now_micros());
-        if connection.execute(statement).await? == 0 {
-            return Err(Error::NotFound {
-                reason: "TASK_NOT_FOUND",
-                noun: "task",
-                id: id.to_owned(),
-            });
-        }
-        connection.commit(&context.method).await?;
-        self.inner.tasks.notify_one();
-        Ok(())
     }
 }
 

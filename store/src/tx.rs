@@ -3,6 +3,7 @@
 use std::any::{Any, TypeId};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::Ordering;
 
 use contract::Resource;
 use mesh::context::OpenTransaction;
@@ -53,6 +54,8 @@ pub(crate) struct Pending {
     pub(crate) claimed: Vec<Claim>,
     pub(crate) renewed: Vec<(Claim, Instant)>,
     pub(crate) ended: Vec<Claim>,
+    /// Whether tasks are due that were there before.
+    pub(crate) released: bool,
     /// Whether a process is answered.
     pub(crate) answered: bool,
 }
@@ -155,8 +158,14 @@ impl Tx {
         for claim in &pending.ended {
             claim.end();
         }
-        if !pending.tasks.is_empty() || !pending.ended.is_empty() {
+        let released = pending.released;
+        if released || !pending.tasks.is_empty() || !pending.ended.is_empty() {
             inner.tasks.notify_one();
+        }
+        let due = || pending.tasks.iter().any(|task| task.is_due(inner.clock.now_micros()));
+        // A runner of this process that has room takes them first.
+        if !inner.has_room.load(Ordering::SeqCst) && (released || due()) {
+            inner.ring();
         }
         if !pending.events.is_empty() {
             inner.events.notify_one();

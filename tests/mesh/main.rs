@@ -20,5 +20,6 @@ mod parts;
 mod readme;
 mod redis;
 mod sample;
+mod tasks;
 mod traces;
 mod world;

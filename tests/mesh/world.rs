@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use store::Database;
 use store_testing::{Engine, TestDatabase};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -41,7 +42,8 @@ pub(crate) struct World {
     pub(crate) gateway: SocketAddr,
     processes: Vec<Process>,
     pub(crate) directory: TempDir,
-    _database: TestDatabase,
+    engine: Engine,
+    database: TestDatabase,
 }
 
 struct Process {
@@ -82,7 +84,7 @@ impl World {
             let child = spawn(&arguments);
             processes.push(Process { name, arguments, admin, child });
         }
-        let mut world = Self { gateway, processes, directory, _database: database };
+        let mut world = Self { gateway, processes, directory, engine, database };
         world.ready().await;
         world
     }
@@ -98,6 +100,14 @@ impl World {
                 assert!(Instant::now() < deadline, "{} is not ready", process.name);
                 tokio::task::yield_now().await;
             }
+        }
+    }
+
+    /// The databases of its services, for who looks into them from beside.
+    pub(crate) fn database(&self) -> Database {
+        match self.engine {
+            Engine::Sqlite => Database::sqlite(self.directory.path().join("data")),
+            Engine::Postgres => self.database.open_with(2),
         }
     }
 

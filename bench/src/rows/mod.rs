@@ -8,6 +8,7 @@ mod pgbench;
 mod product;
 mod rest;
 mod start;
+mod tasks;
 
 use anyhow::Result;
 
@@ -29,18 +30,21 @@ pub(crate) enum Group {
     Order,
     /// Lists and searches.
     Lists,
+    /// Tasks, while many wait.
+    Tasks,
     /// Starting, and memory.
     Start,
 }
 
 impl Group {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Near,
         Self::Channel,
         Self::Product,
         Self::Rest,
         Self::Order,
         Self::Lists,
+        Self::Tasks,
         Self::Start,
     ];
 
@@ -52,6 +56,7 @@ impl Group {
             Self::Rest => rest::measure(bench).await,
             Self::Order => order::measure(bench).await,
             Self::Lists => lists::measure(bench).await,
+            Self::Tasks => tasks::measure(bench).await,
             Self::Start => start::measure(bench).await,
         }
     }

@@ -10,6 +10,7 @@ import {
   OrdersService,
   PaymentsService,
   StockService,
+  TasksService,
   UsersService,
 } from "./gen/index.js";
 import { policyOf } from "./policy.js";
@@ -47,6 +48,7 @@ export interface Tradewind {
   readonly ledger: Client<typeof LedgerService>;
   readonly notifications: Client<typeof NotificationsService>;
   readonly audit: Client<typeof AuditService>;
+  readonly tasks: Client<typeof TasksService>;
   /** For clients of contracts of your own that the same gateway answers. */
   readonly transport: Transport;
 }
@@ -72,6 +74,7 @@ export function connectTradewind(options: TradewindOptions): Tradewind {
     ledger: createClient(LedgerService, transport),
     notifications: createClient(NotificationsService, transport),
     audit: createClient(AuditService, transport),
+    tasks: createClient(TasksService, transport),
     transport,
   };
 }

@@ -113,7 +113,8 @@ async fn open(
         changes: Changes::default(),
         clock: clock.clone(),
         ids: Ids::new(clock),
-        task_lease: store::DEFAULT_TASK_LEASE,
+        pace: store::Pace::default(),
+        keep: store::Keep::default(),
         metrics: store::Metrics::default(),
     };
     Store::open(config).await.unwrap()

@@ -12,7 +12,7 @@ mod store;
 
 use std::time::Duration;
 
-use ::store::{Migration, Store};
+use ::store::{Migration, Schedule, Store};
 use mesh::Mesh;
 use tradewind::cart::v1::cart_service_server::CartServiceServer;
 
@@ -52,7 +52,8 @@ impl Default for Config {
 pub fn service(config: Config, store: Store, mesh: &Mesh) -> mesh::Service {
     let consumer = events::consumer(&store);
     let swept = store.clone();
-    let runner = store.runner().every(config.sweep_every, "expire", move |context| {
+    let schedule = Schedule::every(config.sweep_every);
+    let runner = store.runner().schedule(schedule, "cart.expire", move |context, _| {
         expiry::sweep(swept.clone(), config.guest_idle, context)
     });
     let carts = rpc::Carts { store, mesh: mesh.clone(), catalog: mesh.peer(NAME, "catalog") };

@@ -14,6 +14,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 
 /// The runner, sweeping.
 pub(crate) fn sweeping(runner: Runner, store: Store, writer: Writer) -> Runner {
+    // Each replica looks: to agree on who does, once a second, would cost more than it does to look.
     runner.every(PERIOD, "expire holds", move |context| {
         let (store, writer) = (store.clone(), writer.clone());
         async move { expire(&store, &writer, &context).await.map_err(Status::from) }

@@ -361,16 +361,32 @@ pub(crate) struct Limits {
     pub(crate) failures: i64,
 }
 
-/// Removes what no longer matters, in all projects.
-pub(crate) async fn sweep(tx: &mut Tx, limits: Limits) -> Result<u64, Error> {
+/// Removes what no longer matters, in all projects, so many rows of each table; how many it were.
+pub(crate) async fn sweep(tx: &mut Tx, limits: Limits, most: i64) -> Result<u64, Error> {
     let mut removed = 0;
     for (sql, before) in [
-        ("DELETE FROM refresh_tokens WHERE create_time <= $1", limits.refresh_tokens),
-        ("DELETE FROM sessions WHERE expire_time <= $1", limits.sessions),
-        ("DELETE FROM signing_keys WHERE retire_time <= $1", limits.keys),
-        ("DELETE FROM login_failures WHERE forget_time <= $1", limits.failures),
+        (
+            "DELETE FROM refresh_tokens WHERE (project, hash) IN (SELECT project, hash \
+             FROM refresh_tokens WHERE create_time <= $1 ORDER BY create_time LIMIT $2)",
+            limits.refresh_tokens,
+        ),
+        (
+            "DELETE FROM sessions WHERE (project, id) IN (SELECT project, id FROM sessions \
+             WHERE expire_time <= $1 ORDER BY expire_time LIMIT $2)",
+            limits.sessions,
+        ),
+        (
+            "DELETE FROM signing_keys WHERE generation IN (SELECT generation FROM signing_keys \
+             WHERE retire_time <= $1 ORDER BY retire_time LIMIT $2)",
+            limits.keys,
+        ),
+        (
+            "DELETE FROM login_failures WHERE (project, subject) IN (SELECT project, subject \
+             FROM login_failures WHERE forget_time <= $1 ORDER BY forget_time LIMIT $2)",
+            limits.failures,
+        ),
     ] {
-        removed += tx.unscoped(sql).bind(before).execute().await?;
+        removed += tx.unscoped(sql).bind(before).bind(most).execute().await?;
     }
     Ok(removed)
 }

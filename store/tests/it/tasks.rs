@@ -175,8 +175,8 @@ async fn a_task_that_fails_is_tried_again_later_and_given_up_in_the_end() {
         running.stop().await;
 
         // Redriven, by a process that does it right.
-        store.redrive(&service("shop"), &dead[0].id).await.unwrap();
-        assert!(store.redrive(&service("other"), &dead[0].id).await.is_err());
+        store.retry_task(&service("shop"), &dead[0].id).await.unwrap();
+        assert!(store.retry_task(&service("other"), &dead[0].id).await.is_err());
         let running = start(adding(&store));
         store.idle().await.unwrap();
         running.stop().await;

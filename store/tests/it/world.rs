@@ -9,7 +9,7 @@ use mesh::{
     Bus, Caller, CancellationToken, Changes, Clock, Consumer, Context, Ids, Principal, Request,
     Status, async_trait,
 };
-use store::{Config, Database, Metrics, Migration, Runner, Store};
+use store::{Config, Database, Keep, Metrics, Migration, Pace, Runner, Store};
 use store_testing::{Engine, TestDatabase};
 use tokio::task::JoinHandle;
 use tracing::Span;
@@ -42,15 +42,21 @@ impl World {
             changes: self.changes.clone(),
             clock: self.clock.clone(),
             ids: Ids::new(self.clock.clone()),
-            task_lease: store::DEFAULT_TASK_LEASE,
+            pace: Pace::default(),
+            keep: Keep::default(),
             metrics: Metrics::default(),
         }
     }
 
     /// A store whose leases are so long.
-    pub(crate) async fn open_with_leases(&self, task_lease: Duration) -> Store {
+    pub(crate) async fn open_with_leases(&self, lease: Duration) -> Store {
+        self.open_at(Pace { lease, ..Pace::default() }).await
+    }
+
+    /// A store with a pace of its own.
+    pub(crate) async fn open_at(&self, pace: Pace) -> Store {
         let config = self.config("notes", self.database.open());
-        Store::open(Config { task_lease, ..config }).await.unwrap()
+        Store::open(Config { pace, ..config }).await.unwrap()
     }
 
     pub(crate) async fn open(&self) -> Store {

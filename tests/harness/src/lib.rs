@@ -104,7 +104,8 @@ impl Harness {
                 changes: mesh.changes().clone(),
                 clock: clock.clone(),
                 ids: Ids::new(clock.clone()),
-                task_lease: store::DEFAULT_TASK_LEASE,
+                pace: store::Pace::default(),
+                keep: store::Keep::default(),
                 metrics: metrics.clone(),
             })
             .await

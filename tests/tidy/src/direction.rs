@@ -21,7 +21,7 @@ const MAY_KNOW: [(&str, &[&str]); 13] = [
     ("services/*", &[".", "contract", "mesh", "store"]),
     ("clients/*", &[".", "contract", "mesh"]),
     ("node", &["*", "*/*"]),
-    ("bench", &[".", "contract", "mesh", "store/testing"]),
+    ("bench", &[".", "contract", "mesh", "store", "store/testing"]),
     ("tests/*", &["*", "*/*"]),
 ];
 

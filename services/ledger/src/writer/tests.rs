@@ -38,7 +38,8 @@ async fn open(database: Database, clock: &Clock) -> Store {
         changes: Changes::default(),
         clock: clock.clone(),
         ids: Ids::new(clock.clone()),
-        task_lease: ::store::DEFAULT_TASK_LEASE,
+        pace: ::store::Pace::default(),
+        keep: ::store::Keep::default(),
         metrics: ::store::Metrics::default(),
     };
     Store::open(config).await.unwrap()

@@ -36,7 +36,8 @@ impl Replica {
             changes: mesh.changes().clone(),
             clock: clock.clone(),
             ids: Ids::new(clock.clone()),
-            task_lease: store::DEFAULT_TASK_LEASE,
+            pace: store::Pace::default(),
+            keep: store::Keep::default(),
             metrics: store::Metrics::default(),
         })
         .await

@@ -1,0 +1,320 @@
+//! The loop that takes tasks: those that are due, by priority, as far as there is room.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use mesh::CancellationToken;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use crate::database::PATIENCE;
+use crate::error::Error;
+use crate::idle::Busy;
+use crate::lease::Claim;
+use crate::perform::{Handler, Taken, perform};
+use crate::pool::Engine;
+use crate::priority::{Candidate, Lane, Load, Priority, share};
+use crate::runner::describe;
+use crate::statement::{Row, Statement};
+use crate::store::Store;
+use crate::tasks::micros;
+
+/// What the commits of the runner itself are counted under.
+const TAKE: &str = "take_tasks";
+const HAND_OVER: &str = "hand_over_tasks";
+/// When another replica was at what is due, asking again at once would find it no sooner.
+const PAUSE: Duration = Duration::from_millis(50);
+/// How long a task that was told to stop may take to notice.
+const NOTICE: Duration = Duration::from_secs(1);
+
+/// How tasks of one kind are done.
+pub(crate) struct Kind {
+    handler: Handler,
+    most: usize,
+    running: Arc<AtomicUsize>,
+}
+
+impl Kind {
+    pub(crate) fn new(handler: Handler, most: usize) -> Self {
+        Self { handler, most, running: Arc::default() }
+    }
+
+    fn load(&self) -> Load {
+        Load { most: self.most, running: self.running.load(Ordering::SeqCst) }
+    }
+}
+
+/// A place that a running task takes of its kind.
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn take(of: &Kind) -> Self {
+        of.running.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(&of.running))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// The loop that takes tasks.
+pub(crate) struct Work {
+    store: Store,
+    kinds: HashMap<&'static str, Kind>,
+    most: usize,
+    running: Running,
+}
+
+/// Tasks that run, with their claims.
+#[derive(Default)]
+struct Running {
+    tasks: JoinSet<()>,
+    claims: HashMap<Id, Claim>,
+}
+
+impl Running {
+    /// Waits until one has ended; never where there is none.
+    async fn one_ends(&mut self) -> Option<()> {
+        let ended = self.tasks.join_next_with_id().await?;
+        let id = ended.map_or_else(|error: JoinError| error.id(), |(id, ())| id);
+        self.claims.remove(&id);
+        Some(())
+    }
+}
+
+impl Work {
+    pub(crate) fn new(store: Store, kinds: HashMap<&'static str, Kind>, most: usize) -> Self {
+        Self { store, kinds, most, running: Running::default() }
+    }
+
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            let next = self.take().await.unwrap_or_else(|error| {
+                tracing::warn!(
+                    service = self.store.service(),
+                    error = describe(&error),
+                    "tasks wait"
+                );
+                self.poll()
+            });
+            let has_room = self.running.tasks.len() < self.most;
+            self.store.inner.has_room.store(has_room, Ordering::SeqCst);
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.store.inner.tasks.notified(), if has_room => {}
+                Some(()) = self.running.one_ends() => {}
+                () = sleep(next), if has_room => {}
+            }
+        }
+        self.store.inner.has_room.store(false, Ordering::SeqCst);
+        self.stop().await;
+    }
+
+    fn poll(&self) -> Duration {
+        self.store.inner.pace.poll
+    }
+
+    /// Takes what is due, as far as there is room; how long until the next may be.
+    async fn take(&mut self) -> Result<Duration, Error> {
+        if self.running.tasks.len() >= self.most {
+            return Ok(self.poll());
+        }
+        // Held from before the rows are taken, so that they are never neither due nor running.
+        let busy = Busy::new(&self.store);
+        let now = self.store.inner.clock.now_micros();
+        let candidates = self.candidates().await?;
+        let (due, later): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|it| it.due <= now);
+        let loads = self.kinds.iter().map(|(kind, of)| (*kind, of.load())).collect();
+        let waiting = due.len();
+        let lanes = share(due, loads, self.most);
+        if lanes.is_empty() {
+            // What is due has no room here; it has when one of its kind ends.
+            let next = later.iter().map(|it| it.due - now).min().unwrap_or(i64::MAX);
+            let wait = Duration::from_micros(u64::try_from(next).unwrap_or_default());
+            return Ok(wait.min(self.poll()));
+        }
+        let end = self.store.inner.leases.end();
+        let rows = self.claim(&lanes, now).await?;
+        // There is more than this process can do: others need not wait until they look. Only who has
+        // taken some says so, or processes without room would go on ringing at each other.
+        if !rows.is_empty() && waiting > rows.len() {
+            self.store.inner.ring();
+        }
+        let next = if rows.is_empty() { PAUSE } else { Duration::ZERO };
+        for row in rows {
+            self.begin(Taken::read(&row, end)?);
+        }
+        drop(busy);
+        Ok(next)
+    }
+
+    fn begin(&mut self, taken: Taken) {
+        let Some(kind) = self.kinds.get(taken.kind.as_str()) else { return };
+        let (store, handler) = (self.store.clone(), Arc::clone(&kind.handler));
+        let (busy, place) = (Busy::new(&self.store), Place::take(kind));
+        let claim = taken.claim.clone();
+        let task = self.running.tasks.spawn(async move {
+            perform(&store, &handler, taken).await;
+            drop((busy, place));
+        });
+        self.running.claims.insert(task.id(), claim);
+    }
+
+    /// What comes next of each kind and priority: as many as could be taken, due or not.
+    async fn candidates(&self) -> Result<Vec<Candidate>, Error> {
+        let kinds: Vec<_> = self.kinds.keys().copied().collect();
+        let room = self.most - self.running.tasks.len().min(self.most);
+        let statement = Statement::new(next_sql(kinds.len())).bind(as_i64(room));
+        let statement = kinds.iter().copied().fold(statement, Statement::bind);
+        let rows = self.store.fetch(statement, Instant::now() + PATIENCE).await?;
+        rows.iter()
+            .map(|row| {
+                let place = usize::try_from(row.get::<i64>("place")?).unwrap_or_default();
+                let kind = kinds.get(place).copied().unwrap_or_default();
+                Ok(Candidate { kind, priority: row.get("priority")?, due: row.get("due_time")? })
+            })
+            .collect()
+    }
+
+    /// Takes tasks of each lane, in one transaction.
+    async fn claim(&self, lanes: &[Lane], now: i64) -> Result<Vec<Row>, Error> {
+        let mut connection = self.store.begin_within(Instant::now() + PATIENCE).await?;
+        let until = now.saturating_add(micros(self.store.inner.leases.length));
+        let mut rows = Vec::new();
+        for lane in lanes {
+            let statement = Statement::new(claim_sql(connection.engine()))
+                .bind(lane.kind)
+                .bind(lane.priority)
+                .bind(now)
+                .bind(lane.count)
+                .bind(until);
+            rows.extend(connection.fetch(statement).await?.into_iter().map(Row::new));
+        }
+        connection.commit(TAKE).await?;
+        Ok(rows)
+    }
+
+    /// Lets what runs end within the grace, and leaves the rest to others at once.
+    async fn stop(mut self) {
+        let end = Instant::now() + self.store.inner.pace.grace;
+        while let Ok(Some(())) = timeout_at(end, self.running.one_ends()).await {}
+        if self.running.tasks.is_empty() {
+            return;
+        }
+        let claims: Vec<_> = self.running.claims.values().cloned().collect();
+        self.running.tasks.abort_all();
+        let stopped = async { while self.running.tasks.join_next().await.is_some() {} };
+        // Who does not notice in time is refused by its claim, which is an older one from now on.
+        let _ = timeout(NOTICE, stopped).await;
+        match hand_over(&self.store, &claims).await {
+            Ok(left) => {
+                tracing::info!(service = self.store.service(), left, "tasks are left to others");
+            }
+            Err(error) => {
+                let (service, error) = (self.store.service(), describe(&error));
+                tracing::warn!(service, error, "tasks rest until their leases end");
+            }
+        }
+    }
+}
+
+/// Makes claimed tasks due for whoever is next, with a token that their holders do not have; how many
+/// there were. That a process stops is no failure of theirs, so the attempt is not counted.
+async fn hand_over(store: &Store, claims: &[Claim]) -> Result<u64, Error> {
+    let mut connection = store.begin_within(Instant::now() + PATIENCE).await?;
+    let mut left = 0;
+    for claim in claims {
+        claim.end();
+        let statement = Statement::new(
+            "UPDATE store_tasks SET due_time = $3, token = token + 1, attempts = attempts - 1, \
+             held = 0 WHERE id = $1 AND token = $2",
+        );
+        let now = store.inner.clock.now_micros();
+        let statement = statement.bind(claim.id()).bind(claim.token()).bind(now);
+        left += connection.execute(statement).await?;
+    }
+    connection.commit(HAND_OVER).await?;
+    if let Some(bells) = &store.inner.pools.bells {
+        // Waited for: the process ends next. Who does not hear it looks now and then.
+        if let Err(error) = bells.ring_now(store.service()).await {
+            tracing::debug!(error = describe(&error), "others were not woken");
+        }
+    }
+    Ok(left)
+}
+
+/// The next rows of so many kinds, each priority by itself, so that every part is the beginning of an index.
+fn next_sql(kinds: usize) -> String {
+    let lanes = (0..kinds).flat_map(|place| Priority::ALL.map(|priority| (place, priority)));
+    let lanes = lanes.map(|(place, priority)| {
+        let (kind, priority) = (place + 2, priority.number());
+        format!(
+            "SELECT place, priority, due_time FROM (SELECT CAST({place} AS BIGINT) AS place, \
+             priority, due_time FROM store_tasks \
+             WHERE dead = 0 AND kind = ${kind} AND priority = {priority} \
+             ORDER BY due_time LIMIT $1) AS lane"
+        )
+    });
+    lanes.collect::<Vec<_>>().join(" UNION ALL ")
+}
+
+/// Takes the first rows of a lane. PostgreSQL is told by an array that they are few: of a LIMIT that it
+/// does not know it expects a tenth of the table, and would read all of it.
+fn claim_sql(engine: Engine) -> String {
+    let first = "SELECT id FROM store_tasks \
+         WHERE dead = 0 AND kind = $1 AND priority = $2 AND due_time <= $3 \
+         ORDER BY due_time LIMIT $4";
+    let these = match engine {
+        Engine::Sqlite => format!("IN ({first})"),
+        Engine::Postgres => format!("= ANY(ARRAY({first} FOR UPDATE SKIP LOCKED))"),
+    };
+    format!(
+        "UPDATE store_tasks SET token = token + 1, attempts = attempts + 1, held = 1, \
+         due_time = $5 WHERE id {these} RETURNING {}",
+        Taken::COLUMNS
+    )
+}
+
+fn as_i64(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+mod tests {
+    use sqlx::{AssertSqlSafe, Connection, Row as _, SqliteConnection};
+
+    use super::*;
+
+    /// How SQLite goes about a statement, on the store's own tables.
+    async fn plan(sql: String) -> String {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        let own = [
+            include_str!("../migrations/0001_store.sql"),
+            include_str!("../migrations/0002_tasks.sql"),
+        ];
+        let own = own.concat().replace("{serial}", "INTEGER PRIMARY KEY AUTOINCREMENT");
+        sqlx::raw_sql(AssertSqlSafe(own)).execute(&mut connection).await.unwrap();
+        let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+        let rows = sqlx::query(explain).fetch_all(&mut connection).await.unwrap();
+        let steps = rows.iter().map(|row| row.get::<String, _>("detail"));
+        steps.collect::<Vec<_>>().join("\n")
+    }
+
+    #[tokio::test]
+    async fn on_sqlite_a_lane_is_the_beginning_of_an_index_however_many_tasks_wait() {
+        for sql in [next_sql(2), claim_sql(Engine::Sqlite)] {
+            let plan = plan(sql).await;
+
+            assert!(plan.contains("INDEX store_tasks_lanes (kind=? AND priority=?"), "{plan}");
+            // Neither all of the table, nor what was found put in order.
+            assert!(!plan.contains("SCAN store_tasks"), "{plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+        }
+    }
+}
