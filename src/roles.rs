@@ -14,10 +14,18 @@ const MERCHANT: &[&str] = &[
     "projects.write",
 ];
 /// What an administrator may do besides.
-const ADMIN: &[&str] =
-    &["audit.read", "carts.read", "tasks.manage", "tasks.read", "users.manage", "users.read"];
+const ADMIN: &[&str] = &[
+    "audit.read",
+    "carts.read",
+    "events.manage",
+    "events.read",
+    "tasks.manage",
+    "tasks.read",
+    "users.manage",
+    "users.read",
+];
 /// What the administrator of the whole mesh may do besides.
-const SUPERADMIN: &[&str] = &["projects.manage"];
+const SUPERADMIN: &[&str] = &["events.replay", "projects.manage"];
 /// What support may see.
 const SUPPORT: &[&str] = &[
     "carts.read",

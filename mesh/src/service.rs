@@ -14,6 +14,7 @@ use tower::Service as TowerService;
 
 use crate::audit::Auditor;
 use crate::bus::Consumer;
+use crate::outbox::Outbox;
 use crate::tasks::Tasks;
 
 /// Work that a service does besides answering; it ends when the token is cancelled.
@@ -27,6 +28,7 @@ pub struct Service {
     pub(crate) consumer: Option<Arc<dyn Consumer>>,
     pub(crate) auditor: Option<Arc<dyn Auditor>>,
     pub(crate) tasks: Option<Arc<dyn Tasks>>,
+    pub(crate) outbox: Option<Arc<dyn Outbox>>,
     pub(crate) background: Vec<Background>,
 }
 
@@ -41,6 +43,7 @@ impl Service {
             consumer: None,
             auditor: None,
             tasks: None,
+            outbox: None,
             background: Vec::new(),
         }
     }
@@ -83,6 +86,13 @@ impl Service {
     #[must_use]
     pub fn tasks_of(mut self, tasks: impl Tasks) -> Self {
         self.tasks = Some(Arc::new(tasks));
+        self
+    }
+
+    /// Tells which events it has sent, and has still to send.
+    #[must_use]
+    pub fn outbox_of(mut self, outbox: impl Outbox) -> Self {
+        self.outbox = Some(Arc::new(outbox));
         self
     }
 

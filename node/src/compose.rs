@@ -72,7 +72,8 @@ impl Noun {
         }
     }
 
-    fn consumes(self) -> &'static [&'static str] {
+    /// The events that it consumes.
+    pub(crate) fn consumes(self) -> &'static [&'static str] {
         match self {
             Self::Gateway => &[],
             Self::Users => users::CONSUMES,
@@ -173,7 +174,7 @@ pub(crate) async fn service(noun: Noun, parts: &Parts) -> Result<Option<Service>
     .await?;
     let mesh = &parts.mesh;
     let faults = parts.faults.clone();
-    let (auditor, tasks) = (store.clone(), store.clone());
+    let (auditor, tasks, outbox) = (store.clone(), store.clone(), store.clone());
     let service = match noun {
         Noun::Gateway => None,
         Noun::Users => Some(users::service(parts.users.clone(), store, mesh)),
@@ -192,5 +193,5 @@ pub(crate) async fn service(noun: Noun, parts: &Parts) -> Result<Option<Service>
             Some(notifications::service(parts.notifications.clone(), store, mesh))
         }
     };
-    Ok(service.map(|service| service.audited_by(auditor).tasks_of(tasks)))
+    Ok(service.map(|service| service.audited_by(auditor).tasks_of(tasks).outbox_of(outbox)))
 }

@@ -9,6 +9,7 @@ mod configuration;
 mod connect;
 mod credentials;
 mod demo;
+mod events;
 mod feed;
 mod import;
 mod login;
@@ -71,6 +72,8 @@ enum Command {
     Import(import::Arguments),
     /// Lists what services have still to do, and decides on what was given up.
     Tasks(tasks::Arguments),
+    /// Lists what services have told each other, decides on what was refused, and delivers again.
+    Events(events::Arguments),
     /// Buys something, step by step, and checks that everything agrees at the end.
     Demo(demo::Arguments),
     /// Says what a command would be told, and where each value comes from; it is a configuration file.
@@ -129,6 +132,7 @@ async fn work(command: Command, telemetry: &mut Telemetry) -> anyhow::Result<Exi
         Command::Logout(arguments) => login::log_out(arguments).await,
         Command::Import(arguments) => import::run(arguments).await,
         Command::Tasks(arguments) => tasks::run(arguments).await,
+        Command::Events(arguments) => events::run(arguments).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::MeshKey(arguments) => serve::write_mesh_key(&arguments),
         Command::Certs(arguments) => certs::write(&arguments),

@@ -111,6 +111,7 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
     let identities = arguments.others.identities(&services)?;
     settings::check_places(&services, &elsewhere, key.is_some() || identities.is_some())?;
     let clock = Clock::system();
+    let redis = arguments.shared.redis()?;
     let mesh = Mesh::new(mesh::Config {
         descriptors: vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS],
         roles: tradewind::roles::roles(),
@@ -121,6 +122,7 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
         identities,
         callers: arguments.others.callers()?,
         limits: arguments.budgets.limits(),
+        shared: redis.as_ref().map(shared).unwrap_or_default(),
         clock: clock.clone(),
         process: if services.contains(&Noun::Gateway) { "gateway" } else { services[0].name() },
     })?;
@@ -138,7 +140,6 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
         });
     }
     let ends = Ends { drain: arguments.listen.drain(), certificate, ..Ends::default() };
-    let redis = arguments.shared.redis()?;
     let bus = bus(redis.as_ref(), &mesh, stop, &tracker);
     let parts = parts(&arguments, mesh.clone(), bus, clock)?;
     let mut made = Vec::new();
@@ -148,6 +149,8 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
     trust::ask_users(&mesh);
     mesh.run(made, stop, &tracker)?;
     if let Some(redis) = redis {
+        let changes = mesh.changes().clone();
+        tracker.spawn(mesh_redis::share_changes(redis.clone(), changes, stop.child_token()));
         tracker.spawn(mesh_redis::consume(redis, mesh.intake(), stop.child_token()));
     }
     let operators_stop = CancellationToken::new();
@@ -285,6 +288,11 @@ impl Running {
     }
 }
 
+/// What replicas keep for each other.
+fn shared(redis: &Redis) -> mesh::Shared {
+    mesh::Shared { budgets: Some(Arc::new(redis.clone())), answers: Some(Arc::new(redis.clone())) }
+}
+
 /// Where events go.
 fn bus(
     redis: Option<&Redis>,
@@ -317,7 +325,7 @@ fn parts(
         bus,
         database,
         pace: storage.pace(),
-        keep: arguments.retention.keep(),
+        keep: arguments.retention.keep()?,
         metrics,
         clock,
         faults: arguments.trial.faults.clone().map_or_else(Faults::none, Faults::of_file),
