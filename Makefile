@@ -19,13 +19,13 @@ trace: ## Place an order and show its trace, in a Jaeger where scripts/jaeger.sh
 test: ## Check everything that must hold before a change lands
 	@scripts/test.sh
 
-# ONLY=near,order measures some rows, ROUNDS and SECONDS how often and how long, LARGE how many products.
+# ONLY=near,order measures some rows, ROUNDS and SECONDS how often and how long, LARGE how many products, PENDING tasks.
 bench: ## Measure beside peers, in one run, and print the table of docs/performance.md
 	@scripts/install.sh bench
 	cargo build --release -p node -p bench -p store-testing
 	target/release/store-testing --durable target/release/bench run $(BENCH)
 
-BENCH = $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(LARGE),--large $(LARGE))
+BENCH = $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(LARGE),--large $(LARGE)) $(if $(PENDING),--pending $(PENDING))
 
 conformance: ## Run the published suites of gRPC and Connect and count what holds
 	@scripts/conformance.sh

@@ -57,7 +57,7 @@ pub(crate) struct Operators {
 /// Who knows the tasks of a service.
 enum Known {
     Here(Arc<dyn Tasks>),
-    Elsewhere(TasksServiceClient<Outgoing>),
+    Elsewhere(Box<TasksServiceClient<Outgoing>>),
 }
 
 impl Operators {
@@ -67,7 +67,7 @@ impl Operators {
         }
         let peer = (self.elsewhere)(service);
         let peer = peer.ok_or_else(|| Refusal::UnknownService(service.to_owned()))?;
-        Ok(Known::Elsewhere(TasksServiceClient::new(peer.of(request))))
+        Ok(Known::Elsewhere(Box::new(TasksServiceClient::new(peer.of(request)))))
     }
 }
 

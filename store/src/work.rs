@@ -285,7 +285,6 @@ fn as_i64(count: usize) -> i64 {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 mod tests {
     use sqlx::{AssertSqlSafe, Connection, Row as _, SqliteConnection};
 
