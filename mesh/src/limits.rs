@@ -16,7 +16,7 @@ use governor::state::keyed::DefaultKeyedStateStore;
 use crate::admission;
 use crate::context::Context;
 use crate::failure::Refusal;
-use crate::shared::{Quota, SharedBudgets};
+use crate::replicas::{Quota, SharedBudgets};
 
 /// The budgets of one caller (a user or guest, or an address when nobody has signed in), and of all together.
 #[derive(Debug, Clone, Copy)]

@@ -70,7 +70,7 @@ pub(crate) struct Outboxes {
 /// Who knows the outbox of a service.
 enum Known {
     Here(Arc<dyn Outbox>),
-    Elsewhere(OutboxServiceClient<Outgoing>),
+    Elsewhere(Box<OutboxServiceClient<Outgoing>>),
 }
 
 impl Outboxes {
@@ -80,7 +80,7 @@ impl Outboxes {
         }
         let peer = (self.elsewhere)(service);
         let peer = peer.ok_or_else(|| Refusal::UnknownService(service.to_owned()))?;
-        Ok(Known::Elsewhere(OutboxServiceClient::new(peer.of(request))))
+        Ok(Known::Elsewhere(Box::new(OutboxServiceClient::new(peer.of(request)))))
     }
 }
 

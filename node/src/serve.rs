@@ -106,26 +106,9 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
         [] => Noun::ALL.to_vec(),
         named => named.to_vec(),
     };
-    let key = arguments.others.mesh_key.as_deref().map(ServiceKey::open).transpose()?.map(Arc::new);
-    let elsewhere = settings::elsewhere(&arguments.others.at)?;
-    let identities = arguments.others.identities(&services)?;
-    settings::check_places(&services, &elsewhere, key.is_some() || identities.is_some())?;
     let clock = Clock::system();
     let redis = arguments.shared.redis()?;
-    let mesh = Mesh::new(mesh::Config {
-        descriptors: vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS],
-        roles: tradewind::roles::roles(),
-        elsewhere,
-        calls: arguments.others.calls()?,
-        subscriptions: compose::subscriptions(),
-        service_key: key,
-        identities,
-        callers: arguments.others.callers()?,
-        limits: arguments.budgets.limits(),
-        shared: redis.as_ref().map(shared).unwrap_or_default(),
-        clock: clock.clone(),
-        process: if services.contains(&Noun::Gateway) { "gateway" } else { services[0].name() },
-    })?;
+    let mesh = mesh(&arguments, &services, redis.as_ref(), clock.clone())?;
 
     // Everything is bound before anything says that it is ready.
     let listeners = Listeners::bind(&arguments.listen, &services).await?;
@@ -175,6 +158,33 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
         demo::fill_shop(&running.mesh).await.context("the sample shop could not be filled")?;
     }
     Ok(running)
+}
+
+/// The mesh of this process, before anything runs in it.
+fn mesh(
+    arguments: &Arguments,
+    services: &[Noun],
+    redis: Option<&Redis>,
+    clock: Clock,
+) -> Result<Mesh> {
+    let key = arguments.others.mesh_key.as_deref().map(ServiceKey::open).transpose()?.map(Arc::new);
+    let elsewhere = settings::elsewhere(&arguments.others.at)?;
+    let identities = arguments.others.identities(services)?;
+    settings::check_places(services, &elsewhere, key.is_some() || identities.is_some())?;
+    Ok(Mesh::new(mesh::Config {
+        descriptors: vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS],
+        roles: tradewind::roles::roles(),
+        elsewhere,
+        calls: arguments.others.calls()?,
+        subscriptions: compose::subscriptions(),
+        service_key: key,
+        identities,
+        callers: arguments.others.callers()?,
+        limits: arguments.budgets.limits(),
+        shared: redis.map(shared).unwrap_or_default(),
+        clock,
+        process: if services.contains(&Noun::Gateway) { "gateway" } else { services[0].name() },
+    })?)
 }
 
 /// What this process listens on.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use mesh::shared::{Found, SharedAnswer, SharedAnswers};
+use mesh::replicas::{Found, SharedAnswer, SharedAnswers};
 use redis::{FromRedisValue, ParsingError, Script, Value};
 
 use crate::connection::{Redis, Repeat, key, script};

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mesh::shared::{Quota, SharedBudgets};
+use mesh::replicas::{Quota, SharedBudgets};
 use redis::Script;
 
 use crate::connection::{Redis, Repeat, key, script};

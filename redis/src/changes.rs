@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use mesh::changes::Change;
-use mesh::shared::shown;
+use mesh::replicas::shown;
 use mesh::{CancellationToken, Changes};
 use redis::Script;
 use tokio::sync::mpsc::UnboundedReceiver;

@@ -67,6 +67,9 @@ impl World {
         let mut common: Vec<String> = more.iter().map(|word| (*word).to_owned()).collect();
         // Tests come from one address, and many at once.
         for budget in ["--reads-per-second", "--writes-per-second", "--credentials-per-minute"] {
+            if more.contains(&budget) {
+                continue;
+            }
             common.extend([budget.to_owned(), "1000000".to_owned()]);
         }
         // What is sold to a crowd is tested, not how much of a crowd a busy machine lets in.
@@ -127,14 +130,25 @@ impl World {
     pub(crate) async fn replicate(&mut self, service: &str, name: &'static str) {
         let mut arguments = self.process(service).arguments.clone();
         for option in ["--mesh-listen", "--listen", "--admin-listen"] {
-            let at = arguments.iter().position(|argument| argument == option).unwrap();
-            arguments[at + 1] = free_address().await.to_string();
+            if let Some(at) = arguments.iter().position(|argument| argument == option) {
+                arguments[at + 1] = free_address().await.to_string();
+            }
         }
-        let at = arguments.iter().position(|argument| argument == "--admin-listen").unwrap();
-        let admin = arguments[at + 1].parse().unwrap();
+        let value_of =
+            |option| arguments.iter().position(|argument| argument == option).unwrap() + 1;
+        let (data, admin) = (value_of("--data"), value_of("--admin-listen"));
+        arguments[data].push_str("-replica");
+        let admin = arguments[admin].parse().unwrap();
         let child = spawn(&arguments);
         self.processes.push(Process { name, arguments, admin, child });
         self.ready().await;
+    }
+
+    /// Where the gateway of a process listens.
+    pub(crate) fn gateway_of(&self, service: &str) -> SocketAddr {
+        let process = self.processes.iter().find(|process| process.name == service).unwrap();
+        let at = process.arguments.iter().position(|argument| argument == "--listen");
+        process.arguments[at.unwrap() + 1].parse().unwrap()
     }
 
     /// A number on a process's page of metrics, by how its line begins; 0 where there is none.

@@ -29,7 +29,7 @@ use super::body::whole;
 use crate::caller::Caller;
 use crate::changes::Changes;
 use crate::policy::Method;
-use crate::shared::{Found, SharedAnswer, SharedAnswers, shown};
+use crate::replicas::{Found, SharedAnswer, SharedAnswers, shown};
 
 /// How many bytes of answers are kept.
 const KEPT_BYTES: u64 = 64 << 20;

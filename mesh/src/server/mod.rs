@@ -36,8 +36,8 @@ use crate::limits::Limiter;
 use crate::metrics::{CallTimer, Metrics, status_name};
 use crate::policy::{Method, Policies, Takes};
 use crate::replay::Replay;
+use crate::replicas::SharedAnswers;
 use crate::service_token;
-use crate::shared::SharedAnswers;
 use crate::tls::PeerService;
 use crate::trace::{self, Recording};
 

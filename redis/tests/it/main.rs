@@ -3,5 +3,5 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod events;
-mod shared;
+mod replicas;
 mod world;

@@ -59,6 +59,10 @@ impl Redis {
     }
 
     /// Kills the server, as a machine does that loses its power; its socket answers no more.
+    ///
+    /// # Panics
+    ///
+    /// When it does not run.
     pub fn kill(&mut self) {
         let pid = std::fs::read_to_string(self.data().join("pid")).unwrap_or_default();
         let killed = Command::new("kill").args(["-KILL", pid.trim()]).status();

@@ -18,7 +18,8 @@ pub(super) struct Flights<K: Eq + Hash> {
 pub(super) struct Flight<K: Eq + Hash> {
     key: K,
     under_way: UnderWay<K>,
-    _ends: watch::Sender<()>,
+    /// Whoever waits is woken by its end.
+    _made: watch::Sender<()>,
 }
 
 impl<K: Eq + Hash + Clone> Flights<K> {
@@ -32,10 +33,10 @@ impl<K: Eq + Hash + Clone> Flights<K> {
         if let Some(ends) = under_way.get(key) {
             return Err(ends.clone());
         }
-        let (_ends, ended) = watch::channel(());
+        let (made, ended) = watch::channel(());
         under_way.insert(key.clone(), ended);
         drop(under_way);
-        Ok(Flight { key: key.clone(), under_way: Arc::clone(&self.under_way), _ends })
+        Ok(Flight { key: key.clone(), under_way: Arc::clone(&self.under_way), _made: made })
     }
 }
 

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use mesh::metrics::Metrics;
-use mesh::shared::{Quota, SharedAnswers, SharedBudgets, shown};
+use mesh::replicas::{Quota, SharedAnswers, SharedBudgets, shown};
 use mesh::{CancellationToken, Changes};
 use mesh_redis::{Redis, share_changes};
 
