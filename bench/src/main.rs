@@ -18,6 +18,7 @@ mod table;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use mesh::telemetry::{self, LogFormat};
 
 /// The processes that are measured use it too, so that their peers must.
 #[global_allocator]
@@ -48,18 +49,38 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let ended = match Arguments::parse().command {
-        Command::Run(arguments) => run::run(arguments).await,
-        Command::Peer(arguments) => peer::serve(arguments).await,
-        Command::Calls(arguments) => peer::calls::run(arguments).await,
-        Command::Near(arguments) => peer::near::run(arguments).await,
-    };
-    match ended {
+    match run(Arguments::parse().command).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tell(&format!("bench: {error:#}"));
             ExitCode::FAILURE
         }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    // Programs have somebody who takes their logs; without, each span that nobody keeps asks whether `log` has.
+    let _telemetry = match command {
+        // It measures what else it can have.
+        Command::Near(_) => None,
+        Command::Run(_) | Command::Peer(_) | Command::Calls(_) => Some(telemetry::start(&quiet())?),
+    };
+    match command {
+        Command::Run(arguments) => run::run(arguments).await,
+        Command::Peer(arguments) => peer::serve(arguments).await,
+        Command::Calls(arguments) => peer::calls::run(arguments).await,
+        Command::Near(arguments) => peer::near::run(arguments).await,
+    }
+}
+
+/// Logs of what goes wrong, and no traces.
+fn quiet() -> telemetry::Config {
+    telemetry::Config {
+        filter: "warn".into(),
+        format: LogFormat::Human,
+        sample: 0.0,
+        otlp: None,
+        name: "bench".into(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use contract::mesh::v1::{Access, Idempotency};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use crate::caller::{Caller, Principal};
 use crate::failure::Refusal;
@@ -11,6 +11,8 @@ use crate::policy::Method;
 
 /// Makes a repeat of a call the same call.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// The same, as headers are looked up by it.
+pub(crate) const KEY: HeaderName = HeaderName::from_static(IDEMPOTENCY_KEY);
 
 /// Whether a caller may call an RPC.
 pub(crate) fn check(method: &Method, caller: &Caller) -> Result<(), Refusal> {
@@ -33,7 +35,7 @@ pub(crate) fn idempotency_key(
     method: &Method,
     headers: &HeaderMap,
 ) -> Result<Option<Arc<str>>, Refusal> {
-    let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let mut keys = headers.get_all(KEY).iter();
     let (first, second) = (keys.next(), keys.next());
     match (method.rpc.idempotency(), first) {
         (Idempotency::Unspecified, _) | (Idempotency::KeyOptional, None) => Ok(None),

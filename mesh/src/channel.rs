@@ -28,9 +28,9 @@ use std::task::{Context as Poller, Poll};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use http::header::USER_AGENT;
+use http::header::{AUTHORIZATION, USER_AGENT};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderValue, Request, Response, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
 use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
 use tonic::body::Body;
@@ -123,7 +123,8 @@ pub(crate) fn near(stack: Arc<OnceLock<Stack>>, target: &'static str) -> Channel
         let stack = stack.get().cloned();
         async move {
             let stack = stack.ok_or(Refusal::Unavailable(target))?;
-            let call = AbortOnDropHandle::new(tokio::spawn(stack.answer(request)));
+            // In a box from the start: a spawned future is moved a handful of times, and this one is long.
+            let call = AbortOnDropHandle::new(tokio::spawn(Box::pin(stack.answer(request))));
             call.await.map_err(|_| Refusal::Panicked.into())
         }
     }))
@@ -175,10 +176,10 @@ impl Credentials {
         let mut service = Arc::clone(&self.process);
         if let Some(Outbound { context }) = outbound {
             // Whose call it is says the context alone, near as far.
-            headers.remove(http::header::AUTHORIZATION);
+            headers.remove(AUTHORIZATION);
             put(headers, service_token::PROJECT, context.caller.project());
             if let Some(credential) = &context.credential {
-                put(headers, "authorization", &format!("Bearer {credential}"));
+                put(headers, AUTHORIZATION, &format!("Bearer {credential}"));
             } else if let Principal::Service { name, on_behalf } = context.caller.principal() {
                 service = Arc::clone(name);
                 put(headers, service_token::ACTING, name);
@@ -201,7 +202,7 @@ impl Credentials {
     }
 }
 
-fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
+fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::try_from(value) {
         headers.insert(name, value);
     }

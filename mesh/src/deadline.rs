@@ -4,13 +4,13 @@ use std::pin::Pin;
 use std::task::Context;
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::failure::Refusal;
 
 /// The header that carries what remains of a deadline.
-pub const HEADER: &str = "grpc-timeout";
+pub const HEADER: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// What is kept back of a deadline that is passed on, for the answer's way home.
 const WAY_HOME: Duration = Duration::from_millis(1);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -238,12 +238,12 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
 
 /// The project that a caller without a credential names.
 fn project(headers: &HeaderMap) -> &str {
-    text_of(headers, PUBLISHABLE_KEY)
+    text_of(headers, HeaderName::from_static(PUBLISHABLE_KEY))
         .and_then(|key| key.strip_prefix(PUBLISHABLE_PREFIX))
         .filter(|project| !project.is_empty() && project.len() <= 64)
         .unwrap_or(DEFAULT_PROJECT)
 }
 
-fn text_of<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+fn text_of<'h>(headers: &'h HeaderMap, name: HeaderName) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }

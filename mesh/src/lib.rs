@@ -38,6 +38,7 @@ mod server;
 pub mod service;
 pub mod service_token;
 pub mod signing;
+mod spawn;
 mod tasks;
 pub mod telemetry;
 pub mod tls;

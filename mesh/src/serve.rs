@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -34,6 +34,7 @@ use crate::channelz::{Registry, Server};
 use crate::clock::Clock;
 use crate::failure::Refusal;
 use crate::mesh::Mesh;
+use crate::spawn::Spawning;
 use crate::tls::{PeerService, Tls};
 
 /// What ended a server.
@@ -57,12 +58,13 @@ pub async fn grpc(
     let config = config.secured(mesh.identities().cloned().map(Tls::Mesh));
     let service = tower::service_fn(move |request: Request<Body>| {
         let stack = mesh.answering().cloned();
-        async move {
+        // In a box from the start: a call that is answered is handed on a handful of times before it is spawned.
+        Box::pin(async move {
             Ok::<_, Infallible>(match stack {
                 Some(stack) => stack.answer(request).await,
                 None => tonic::Status::from(Refusal::Draining).into_http(),
             })
-        }
+        })
     });
     let stopping = stop.clone();
     let told = async {
@@ -157,7 +159,7 @@ struct Port<S> {
     config: Config,
     server: Arc<Server>,
     ending: Ending,
-    http: Arc<auto::Builder<TokioExecutor>>,
+    http: Arc<auto::Builder<Spawning>>,
     /// Listed as long as the port is.
     _listener: crate::channelz::Socket,
 }
@@ -253,8 +255,8 @@ fn told<S: Answering>(
 }
 
 /// HTTP as a port speaks it.
-fn speaking(config: &Config) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+fn speaking(config: &Config) -> auto::Builder<Spawning> {
+    let mut builder = auto::Builder::new(Spawning);
     builder
         .http1()
         .timer(TokioTimer::new())

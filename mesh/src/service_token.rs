@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use http::HeaderName;
 use jsonwebtoken::DecodingKey;
 use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
@@ -12,17 +13,17 @@ use crate::failure::Refusal;
 use crate::signing::{self, MalformedKey, SigningKey};
 
 /// Carries the token.
-pub(crate) const HEADER: &str = "tradewind-service";
+pub(crate) const HEADER: HeaderName = HeaderName::from_static("tradewind-service");
 /// The customer that the service works for.
-pub(crate) const ON_BEHALF: &str = "tradewind-on-behalf";
+pub(crate) const ON_BEHALF: HeaderName = HeaderName::from_static("tradewind-on-behalf");
 /// Names the service as the caller, and not merely as the one that passes a call on.
-pub(crate) const ACTING: &str = "tradewind-acting";
+pub(crate) const ACTING: HeaderName = HeaderName::from_static("tradewind-acting");
 /// The project of a call that a service makes; absent on calls that it passes on from the edge.
-pub(crate) const PROJECT: &str = "tradewind-project";
+pub(crate) const PROJECT: HeaderName = HeaderName::from_static("tradewind-project");
 /// The address of the client whose call a service passes on.
-pub(crate) const CLIENT_ADDRESS: &str = "tradewind-client-address";
+pub(crate) const CLIENT_ADDRESS: HeaderName = HeaderName::from_static("tradewind-client-address");
 /// What only a process of the mesh may say; it is taken off every call that goes out, before its own words.
-pub(crate) const RESERVED: [&str; 5] = [HEADER, ACTING, ON_BEHALF, PROJECT, CLIENT_ADDRESS];
+pub(crate) const RESERVED: [HeaderName; 5] = [HEADER, ACTING, ON_BEHALF, PROJECT, CLIENT_ADDRESS];
 
 /// How long a token is good, in seconds, and after how many it is made anew.
 const LIFETIME: i64 = 60;

@@ -8,7 +8,7 @@ mod head;
 mod parent;
 mod recording;
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::trace::{SpanContext, TraceContextExt, TraceState};
 use opentelemetry::{SpanId, TraceFlags, TraceId};
 use tracing::Span;
@@ -19,9 +19,9 @@ pub(crate) use self::head::Head;
 pub use self::recording::Recording;
 
 /// Tells a caller the trace of its call, in every answer.
-pub const HEADER: &str = "trace-id";
+pub const HEADER: HeaderName = HeaderName::from_static("trace-id");
 /// Carries a trace from one process to the next.
-pub const TRACEPARENT: &str = "traceparent";
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Where in which trace something is: the span that what follows is a child of. It may be nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,7 +113,7 @@ impl Trace {
     pub(crate) fn header(&self) -> Option<HeaderValue> {
         let mut text = [0; 32];
         parent::hex(&self.id.to_bytes(), &mut text);
-        HeaderValue::from_bytes(&text).ok().filter(|_| !self.is_none())
+        HeaderValue::from_bytes(&text).ok().filter(|_| !self.is_none()).map(unlike_others)
     }
 
     /// Writes it into the headers of a request; in no trace, whatever stands there stays.
@@ -121,7 +121,7 @@ impl Trace {
         if !self.is_none()
             && let Ok(value) = HeaderValue::from_bytes(&parent::write(self))
         {
-            headers.insert(TRACEPARENT, value);
+            headers.insert(TRACEPARENT, unlike_others(value));
         }
     }
 
@@ -160,4 +160,11 @@ impl From<&Recording> for Trace {
     fn from(recording: &Recording) -> Self {
         recording.at()
     }
+}
+
+/// A value that no other call has. HTTP/2 keeps what headers say, for when it is said again; what never is would
+/// only push the rest out, at both ends, and `sensitive` is its name for what is not to be kept.
+pub(crate) fn unlike_others(mut value: HeaderValue) -> HeaderValue {
+    value.set_sensitive(true);
+    value
 }

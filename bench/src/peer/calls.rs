@@ -1,13 +1,17 @@
 //! So many calls and then the end, for a process whose allocator counts.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use futures_util::FutureExt;
 use mesh::policy::Policies;
 use mesh::{Channel, Configs, Target};
 
-use super::{ECHO, Payload};
+use super::near::ask;
+use super::{ECHO, Payload, layers};
+use crate::load::Caller;
 use crate::rpc::{self, BoxError};
 
 /// How many bytes a call carries each way.
@@ -22,23 +26,52 @@ pub(crate) struct Arguments {
     way: Way,
     /// How many.
     count: usize,
+    /// The key that a service behind every layer believes.
+    #[arg(long)]
+    key: Option<PathBuf>,
 }
 
-/// A channel to a bare server.
+/// A channel to a server.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 pub(crate) enum Way {
     /// The mesh's own.
     Mesh,
     /// tonic's own.
     Tonic,
+    /// The mesh's own with every layer, to a service of the mesh.
+    Layers,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
-    let Arguments { address, way, count } = arguments;
-    match way {
-        Way::Mesh => make(own(address)?, count).await,
-        Way::Tonic => make(rpc::bare(address).await?, count).await,
+    let Arguments { address, way, count, key } = arguments;
+    let mut call = match way {
+        Way::Mesh => echoing(own(address)?),
+        Way::Tonic => echoing(rpc::bare(address).await?),
+        Way::Layers => {
+            let key = key.context("a service of the mesh wants to be shown a key")?;
+            asking(layers::far(address, &key)?)
+        }
+    };
+    for _ in 0..count {
+        call().await?;
     }
+    Ok(())
+}
+
+/// Calls of an echo, over one channel.
+pub(crate) fn echoing<S>(channel: S) -> Caller
+where
+    S: tonic::client::GrpcService<tonic::body::Body, Future: Send> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::ResponseBody:
+        http_body::Body<Data = bytes::Bytes, Error: Into<BoxError> + Send> + Send + 'static,
+{
+    Box::new(move || echo(channel.clone()).boxed())
+}
+
+/// Calls of a service of the mesh, over one channel.
+pub(crate) fn asking(channel: Channel) -> Caller {
+    Box::new(move || ask(channel.clone()).boxed())
 }
 
 /// The mesh's channel to a server that belongs to no mesh.
@@ -48,21 +81,8 @@ pub(crate) fn own(address: SocketAddr) -> Result<Channel> {
     Ok(mesh::channel::dial(target, policies, Configs::default()))
 }
 
-async fn make<S>(channel: S, count: usize) -> Result<()>
-where
-    S: tonic::client::GrpcService<tonic::body::Body> + Clone,
-    S::Error: Into<BoxError>,
-    S::ResponseBody:
-        http_body::Body<Data = bytes::Bytes, Error: Into<BoxError> + Send> + Send + 'static,
-{
-    for _ in 0..count {
-        echo(channel.clone()).await?;
-    }
-    Ok(())
-}
-
 /// One call to an echo.
-pub(crate) async fn echo<S>(channel: S) -> Result<()>
+async fn echo<S>(channel: S) -> Result<()>
 where
     S: tonic::client::GrpcService<tonic::body::Body>,
     S::Error: Into<BoxError>,

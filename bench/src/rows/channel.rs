@@ -5,16 +5,13 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
-use futures_util::FutureExt;
 use mesh::signing::SigningKey;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::load::Caller;
 use crate::pairs::Pairs;
-use crate::peer::calls::{echo, own};
+use crate::peer::calls::{asking, echoing, own};
 use crate::peer::layers;
-use crate::peer::near::ask;
 use crate::process;
 use crate::rpc;
 use crate::run::Bench;
@@ -64,13 +61,9 @@ async fn through_layers(bench: &Bench, address: SocketAddr) -> Result<Row> {
     let path = key.to_str().context("its path is not text")?;
     let (_peer, layered) = process::peer(&["layers", path]).await?;
     let (far, bare) = (layers::far(layered, &key)?, rpc::bare(address).await?);
-    let asking = || -> Caller {
-        let far = far.clone();
-        Box::new(move || ask(far.clone()).boxed())
-    };
     let pairs = bench
         .in_turns(
-            async || Ok(bench.load(IN_FLIGHT, |_| asking()).await?.rate),
+            async || Ok(bench.load(IN_FLIGHT, |_| asking(far.clone())).await?.rate),
             async || Ok(bench.load(IN_FLIGHT, |_| echoing(bare.clone())).await?.rate),
         )
         .await?;
@@ -169,14 +162,4 @@ async fn allocated(address: SocketAddr, way: &str, count: usize) -> Result<u64> 
     let all = text.lines().find_map(|line| line.trim().strip_prefix("t*:")?.split_once('['));
     let (_, all) = all.context("its profile has no sum")?;
     Ok(all.split(':').next().context("its sum has no count")?.trim().parse()?)
-}
-
-fn echoing<S>(channel: S) -> Caller
-where
-    S: tonic::client::GrpcService<tonic::body::Body, Future: Send> + Clone + Send + 'static,
-    S::Error: Into<rpc::BoxError>,
-    S::ResponseBody:
-        http_body::Body<Data = bytes::Bytes, Error: Into<rpc::BoxError> + Send> + Send + 'static,
-{
-    Box::new(move || echo(channel.clone()).boxed())
 }

@@ -99,10 +99,10 @@ impl Client {
         let headers = request.headers_mut();
         let keyed = method.as_ref().is_some_and(|method| method.takes_key());
         if keyed && !headers.contains_key(mesh::IDEMPOTENCY_KEY) {
-            put(headers, mesh::IDEMPOTENCY_KEY, &self.ids.next("key"));
+            put(headers, HeaderName::from_static(mesh::IDEMPOTENCY_KEY), &self.ids.next("key"));
         }
         if let Some(key) = &self.publishable_key {
-            put(headers, mesh::identity::PUBLISHABLE_KEY, key);
+            put(headers, HeaderName::from_static(mesh::identity::PUBLISHABLE_KEY), key);
         }
         if let Some(parent) = at.traceparent() {
             put(headers, trace::TRACEPARENT, &parent);
@@ -121,7 +121,7 @@ impl Client {
             && !headers.contains_key(http::header::AUTHORIZATION)
         {
             let token = tokens.token().await?;
-            put(&mut headers, "authorization", &format!("Bearer {token}"));
+            put(&mut headers, http::header::AUTHORIZATION, &format!("Bearer {token}"));
         }
         Ok(headers)
     }
@@ -161,10 +161,10 @@ async fn within<T>(
     }
 }
 
-fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
+fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     // Keys, tokens and durations are visible ASCII, as they were made.
     if let Ok(value) = HeaderValue::try_from(value) {
-        headers.insert(HeaderName::from_static(name), value);
+        headers.insert(name, value);
     }
 }
 

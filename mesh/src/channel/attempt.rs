@@ -1,10 +1,13 @@
 //! One try of a call: an endpoint is chosen, the request goes out, and what comes back is told apart.
 
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, request};
-use http_body_util::Full;
+use http_body::Frame;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 use tonic::body::Body;
@@ -12,7 +15,6 @@ use tonic::{Code, Status};
 
 use super::config::{MethodConfig, More};
 use super::endpoint::{Endpoint, Turn};
-use super::put;
 use super::received::Received;
 use super::remote::Remote;
 use super::underway::{Attempt, Underway};
@@ -20,6 +22,7 @@ use super::wire::{self, Pushback};
 use crate::deadline;
 use crate::failure::Refusal;
 use crate::framing;
+use crate::trace::unlike_others;
 
 /// A longer request is not kept for another try (gRFC A6).
 const LONGEST_KEPT: usize = 64 << 10;
@@ -77,8 +80,30 @@ impl Sendable {
     fn body(&mut self) -> Option<Body> {
         match self {
             Self::Once(body) => body.take(),
-            Self::Again(message) => Some(Body::new(Full::new(message.clone()))),
+            Self::Again(message) => {
+                let message = (!message.is_empty()).then(|| message.clone());
+                Some(Body::new(Message(message)))
+            }
         }
+    }
+}
+
+/// A message that is sent whole. Its length is not told, as gRPC tells none: a header would say it once more.
+struct Message(Option<Bytes>);
+
+impl http_body::Body for Message {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _poller: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.take().map(|message| Ok(Frame::data(message))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_none()
     }
 }
 
@@ -128,7 +153,10 @@ impl Call {
     fn request(&self, tries_before: u32) -> Result<Request<Body>, Status> {
         let mut head = self.head.clone();
         if let Some(deadline) = self.deadline {
-            put(&mut head.headers, deadline::HEADER, &deadline::remaining(deadline)?);
+            let left = HeaderValue::try_from(deadline::remaining(deadline)?);
+            // It is digits and a letter.
+            let left = left.map(unlike_others).map_err(|_| Refusal::DeadlineExceeded)?;
+            head.headers.insert(deadline::HEADER, left);
         }
         if tries_before > 0 {
             head.headers.insert(wire::PREVIOUS, HeaderValue::from(tries_before));
@@ -162,7 +190,7 @@ impl Remote {
             let turn = match balancer.turn(&call.tried(), wait_for_ready).await {
                 Ok(turn) => turn.until(call.deadline),
                 Err(why) => {
-                    attempt.end(Code::Unavailable);
+                    attempt.end(Code::Unavailable, Instant::now());
                     // Whoever calls again at once must not keep the endpoints' tasks from running.
                     tokio::task::yield_now().await;
                     return Outcome::refused(unreachable(self.service, &why));
@@ -180,7 +208,7 @@ impl Remote {
                 return self.lost(call, turn, attempt, failed.error);
             };
             turn.never_left();
-            attempt.end(Code::Unavailable);
+            attempt.end(Code::Unavailable, Instant::now());
             attempt = call.begin(tries_before, true);
             request = unsent;
             // Whoever has closed the connection is told of by its own task, which must be let run.
@@ -204,8 +232,9 @@ impl Remote {
             call.underway.succeeded();
         }
         if let Some((code, pushback)) = told {
-            turn.end(code, pushback.and_then(Pushback::wait));
-            attempt.end(code);
+            let now = Instant::now();
+            turn.end(code, pushback.and_then(Pushback::wait), now);
+            attempt.end(code, now);
         } else if !call.is_unary {
             // How long a stream lives says nothing of how fast its endpoint is.
             turn.has_begun_to_answer();
@@ -230,8 +259,9 @@ impl Remote {
     ) -> Outcome {
         let is_unprocessed = wire::is_unprocessed(&error);
         let status = wire::status(error, self.service, call.deadline);
-        turn.end(status.code(), None);
-        attempt.end(status.code());
+        let now = Instant::now();
+        turn.end(status.code(), None, now);
+        attempt.end(status.code(), now);
         call.note(&turn);
         Outcome { is_unprocessed, ..Outcome::refused(status) }
     }

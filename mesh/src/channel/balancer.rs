@@ -91,15 +91,19 @@ impl Balancer {
         tried: &[Arc<Endpoint>],
         wait_for_ready: bool,
     ) -> Result<Turn, Arc<str>> {
+        // To wait for news takes a lock, and nearly no call has to.
+        if let Picker::Ready(ready) = &**self.shared.picker.load()
+            && let Some(turn) = self.pick(ready, tried)
+        {
+            return Ok(turn);
+        }
         loop {
             let mut news = std::pin::pin!(self.shared.news.notified());
             news.as_mut().enable();
             match &**self.shared.picker.load() {
                 Picker::Ready(ready) => {
-                    let now_ms = since(self.shared.begun);
-                    let chance = |below| rand::random_range(0..below);
                     // None when every connection was closed a moment ago, which will be news.
-                    if let Some(turn) = pick(ready, tried, now_ms, chance) {
+                    if let Some(turn) = self.pick(ready, tried) {
                         return Ok(turn);
                     }
                 }
@@ -108,6 +112,10 @@ impl Balancer {
             }
             news.await;
         }
+    }
+
+    fn pick(&self, ready: &[Arc<Endpoint>], tried: &[Arc<Endpoint>]) -> Option<Turn> {
+        pick(ready, tried, self.shared.begun, |below| rand::random_range(0..below))
     }
 }
 
@@ -267,7 +275,7 @@ impl Fleet {
 
     /// Whoever is ready for the first time, or again, is taken for as fast as the others are.
     fn welcome(&mut self) {
-        let now_ms = since(self.shared.begun);
+        let now_ms = since(self.shared.begun, Instant::now());
         let known = self.members.values().filter(|member| member.was_ready);
         let known: Vec<_> = known.map(|member| member.endpoint.load.estimate(now_ms)).collect();
         let count = u32::try_from(known.len()).unwrap_or(u32::MAX);

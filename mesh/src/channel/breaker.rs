@@ -1,4 +1,5 @@
-//! Leaves an endpoint alone that only fails, and tries it with one call now and then.
+//! Leaves an endpoint alone that only fails, and tries it now and then: its health is asked for first, so that
+//! no caller's call is lost to find out that nobody is there, and when it answers, one call decides.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,6 +18,10 @@ enum State {
     Closed { failures: u32 },
     /// It does not, until then.
     Open { until_ms: u32, probes: u32 },
+    /// Its health is being asked for.
+    Doubted { probes: u32 },
+    /// It answers; the next call decides.
+    HalfOpen { probes: u32 },
     /// One call is on its way to find out.
     Probing { probes: u32 },
 }
@@ -28,6 +33,8 @@ pub(super) enum Leave {
     Granted,
     /// Go, and tell: it is the call that decides.
     Probe,
+    /// Not here; the endpoint's health is to be asked for.
+    Doubted,
     /// Not here.
     Refused,
 }
@@ -59,7 +66,8 @@ impl Default for Breaker {
 }
 
 impl Breaker {
-    /// Whether a call may go now. Whoever is told to probe must report.
+    /// Whether a call may go now. Whoever is told to probe must report, and whoever is told of doubt must see to
+    /// it that [`Breaker::heard`] is told.
     pub(super) fn ask(&self, now_ms: u32) -> Leave {
         if self.quiet.load(Ordering::Acquire) {
             return Leave::Granted;
@@ -68,10 +76,14 @@ impl Breaker {
         match *state {
             State::Closed { .. } => Leave::Granted,
             State::Open { until_ms, probes } if has_passed(until_ms, now_ms) => {
+                *state = State::Doubted { probes };
+                Leave::Doubted
+            }
+            State::HalfOpen { probes } => {
                 *state = State::Probing { probes };
                 Leave::Probe
             }
-            State::Open { .. } | State::Probing { .. } => Leave::Refused,
+            State::Open { .. } | State::Doubted { .. } | State::Probing { .. } => Leave::Refused,
         }
     }
 
@@ -81,15 +93,23 @@ impl Breaker {
             return false;
         }
         match *self.lock() {
-            State::Closed { .. } => false,
+            State::Closed { .. } | State::HalfOpen { .. } => false,
             State::Open { until_ms, .. } => !has_passed(until_ms, now_ms),
-            State::Probing { .. } => true,
+            State::Doubted { .. } | State::Probing { .. } => true,
+        }
+    }
+
+    /// Whether it answers when its health is asked for.
+    pub(super) fn heard(&self, answers: bool, now_ms: u32) {
+        let mut state = self.lock();
+        if let State::Doubted { probes } = *state {
+            *state = if answers { State::HalfOpen { probes } } else { opened(probes, now_ms) };
         }
     }
 
     /// Whether it is not closed, whatever the next call may do.
     pub(super) fn is_shut(&self) -> bool {
-        matches!(*self.lock(), State::Open { .. } | State::Probing { .. })
+        !matches!(*self.lock(), State::Closed { .. })
     }
 
     /// What came of a call.
@@ -107,17 +127,13 @@ impl Breaker {
             (State::Closed { failures }, _, Verdict::Bad) => {
                 State::Closed { failures: failures + 1 }
             }
-            (State::Probing { probes }, Leave::Probe, Verdict::Bad) => {
-                let probes = probes.saturating_add(1);
-                State::Open { until_ms: later(now_ms, probes), probes }
-            }
+            (State::Probing { probes }, Leave::Probe, Verdict::Bad) => opened(probes, now_ms),
             // Its caller went away before it could tell; the next call tries instead.
             (State::Probing { probes }, Leave::Probe, Verdict::Unknown) => {
-                State::Open { until_ms: now_ms, probes }
+                State::HalfOpen { probes }
             }
-            // What was sent before it opened says nothing about now.
-            (state @ (State::Open { .. } | State::Probing { .. }), _, _)
-            | (state @ State::Closed { .. }, _, Verdict::Unknown) => state,
+            // What was sent before it opened says nothing about now, and who went away says nothing.
+            (state, _, _) => state,
         };
         self.quiet.store(*state == State::Closed { failures: 0 }, Ordering::Release);
     }
@@ -131,6 +147,12 @@ impl Breaker {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Left alone for longer than before.
+fn opened(probes: u32, now_ms: u32) -> State {
+    let probes = probes.saturating_add(1);
+    State::Open { until_ms: later(now_ms, probes), probes }
 }
 
 fn later(now_ms: u32, probes: u32) -> u32 {
@@ -148,7 +170,7 @@ mod tests {
 
     use super::*;
 
-    fn opened() -> Breaker {
+    fn shut() -> Breaker {
         let breaker = Breaker::default();
         for _ in 0..FAILURES {
             assert_eq!(breaker.ask(0), Leave::Granted);
@@ -166,14 +188,38 @@ mod tests {
         }
 
         assert_eq!(breaker.ask(0), Leave::Granted);
-        assert_eq!(opened().ask(999), Leave::Refused);
+        assert_eq!(shut().ask(999), Leave::Refused);
+    }
+
+    /// What a call is told once the endpoint's health was asked for.
+    fn ask_well(breaker: &Breaker, now_ms: u32) -> Leave {
+        match breaker.ask(now_ms) {
+            Leave::Doubted => {
+                breaker.heard(true, now_ms);
+                breaker.ask(now_ms)
+            }
+            leave => leave,
+        }
+    }
+
+    #[test]
+    fn no_call_is_sent_to_find_out_that_nobody_is_there() {
+        let breaker = shut();
+
+        let first = breaker.ask(1000);
+        let meanwhile = breaker.ask(1001);
+        breaker.heard(false, 2000);
+
+        assert_eq!((first, meanwhile), (Leave::Doubted, Leave::Refused));
+        assert_eq!(breaker.ask(3999), Leave::Refused);
+        assert_eq!(ask_well(&breaker, 4000), Leave::Probe);
     }
 
     #[test]
     fn one_call_tries_and_its_success_closes_it() {
-        let breaker = opened();
+        let breaker = shut();
 
-        let asked: Vec<_> = (0..3).map(|_| breaker.ask(1000)).collect();
+        let asked: Vec<_> = (0..3).map(|_| ask_well(&breaker, 1000)).collect();
         breaker.report(Leave::Probe, Verdict::Good, 1000);
 
         assert_eq!(asked, [Leave::Probe, Leave::Refused, Leave::Refused]);
@@ -182,11 +228,12 @@ mod tests {
 
     #[test]
     fn each_failed_try_doubles_the_wait_up_to_the_longest() {
-        let breaker = opened();
+        let breaker = shut();
         let (mut now, mut waits) = (0, Vec::new());
 
         for _ in 0..7 {
-            let wait = (0..100_000).find(|ms| breaker.ask(now + ms) == Leave::Probe).unwrap();
+            let wait =
+                (0..100_000).find(|ms| ask_well(&breaker, now + ms) == Leave::Probe).unwrap();
             now += wait;
             waits.push(wait);
             breaker.report(Leave::Probe, Verdict::Bad, now);
@@ -197,16 +244,16 @@ mod tests {
 
     #[test]
     fn a_try_whose_caller_went_away_is_taken_up_by_the_next_call() {
-        let breaker = opened();
+        let breaker = shut();
 
-        assert_eq!(breaker.ask(1000), Leave::Probe);
+        assert_eq!(ask_well(&breaker, 1000), Leave::Probe);
         breaker.report(Leave::Probe, Verdict::Unknown, 1001);
 
         assert_eq!(breaker.ask(1001), Leave::Probe);
     }
 
-    /// Every order in which three calls can be begun and reported, with every outcome: at most one probe is
-    /// under way, whoever is refused stays out, and no order leaves it shut for ever.
+    /// Every order in which three calls can be begun and reported, with every outcome, and health be heard of: at
+    /// most one probe is under way, whoever is refused stays out, and no order leaves it shut for ever.
     #[test]
     fn no_order_of_calls_lets_two_probes_go_or_shuts_it_for_ever() {
         let mut seen = HashSet::new();
@@ -218,11 +265,17 @@ mod tests {
             let probes = running.iter().filter(|leave| **leave == Leave::Probe).count();
             assert!(probes <= 1, "{steps:?}");
             assert!(probes == 1 || !matches!(state, State::Probing { .. }), "{steps:?}");
-            let asked = breaker.ask(now + 40_000);
+            breaker.heard(true, now);
+            let asked = ask_well(&breaker, now + 40_000);
             assert_eq!(asked == Leave::Refused, probes == 1, "{steps:?}");
             orders += 1;
             if steps.len() < 9 && seen.insert((format!("{state:?} {running:?}"), steps.len())) {
-                let next = (0..running.len() * 3).map(Step::Report).chain([Step::Ask, Step::Wait]);
+                let next = (0..running.len() * 3).map(Step::Report).chain([
+                    Step::Ask,
+                    Step::Wait,
+                    Step::Heard(true),
+                    Step::Heard(false),
+                ]);
                 let next = next.filter(|step| running.len() < 3 || !matches!(step, Step::Ask));
                 work.extend(next.map(|step| [steps.clone(), vec![step]].concat()));
             }
@@ -236,6 +289,7 @@ mod tests {
         /// The call `n / 3` ends with the outcome `n % 3`.
         Report(usize),
         Wait,
+        Heard(bool),
     }
 
     /// One that has four failures already, after these steps, with the calls that still run.
@@ -246,7 +300,7 @@ mod tests {
         for step in steps {
             match *step {
                 Step::Ask => match breaker.ask(now) {
-                    Leave::Refused => {}
+                    Leave::Refused | Leave::Doubted => {}
                     leave => running.push(leave),
                 },
                 Step::Report(which) => {
@@ -254,6 +308,7 @@ mod tests {
                     breaker.report(running.remove(which / 3), verdict, now);
                 }
                 Step::Wait => now += 40_000,
+                Step::Heard(answers) => breaker.heard(answers, now),
             }
         }
         let state = *breaker.lock();

@@ -6,7 +6,7 @@ mod json;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -17,6 +17,9 @@ use super::throttle::Throttling;
 
 /// How often a file is looked at for changes.
 const LOOKED_AT_EVERY: Duration = Duration::from_secs(5);
+
+/// How calls are made of which nothing is said.
+static UNSAID: LazyLock<Arc<MethodConfig>> = LazyLock::new(Arc::default);
 
 /// How calls are made.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -115,13 +118,15 @@ impl ServiceConfig {
     }
 
     /// How the RPC of a path is called.
-    pub(super) fn of(&self, path: &str) -> Option<&Arc<MethodConfig>> {
-        if self.methods.is_empty() {
-            return None;
-        }
+    pub(super) fn of(&self, path: &str) -> Arc<MethodConfig> {
         let name = path.trim_start_matches('/');
         let service = name.split_inclusive('/').next().unwrap_or_default();
-        [name, service, ""].into_iter().find_map(|name| self.methods.get(name))
+        let said = if self.methods.is_empty() {
+            None
+        } else {
+            [name, service, ""].into_iter().find_map(|name| self.methods.get(name))
+        };
+        Arc::clone(said.unwrap_or(&UNSAID))
     }
 }
 

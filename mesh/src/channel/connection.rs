@@ -12,7 +12,7 @@ use std::time::Duration;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -22,6 +22,7 @@ use tokio_rustls::TlsConnector;
 use tonic::body::Body;
 
 use crate::channelz::Socket;
+use crate::spawn::Spawning;
 use crate::tls::{self, Identities, TlsError};
 
 /// How long it may take to connect.
@@ -143,11 +144,11 @@ impl Connection {
         }
     }
 
-    async fn over<S>(stream: S) -> Result<Self, DialError>
+    pub(super) async fn over<S>(stream: S) -> Result<Self, DialError>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let (sender, mut driver) = http2::Builder::new(TokioExecutor::new())
+        let (sender, mut driver) = http2::Builder::new(Spawning)
             .timer(TokioTimer::new())
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)

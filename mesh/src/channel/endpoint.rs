@@ -48,15 +48,16 @@ pub(super) struct Endpoint {
     pub(super) listed: Option<Listed>,
     /// Every connection is full.
     pub(super) is_full: Notify,
+    /// It has failed for long enough that its health is to be asked for.
+    pub(super) is_doubted: Notify,
     begun: Instant,
 }
 
 impl Endpoint {
     pub(super) fn new(address: Address, listed: Option<Listed>, begun: Instant) -> Self {
-        let now_ms = since(begun);
         Self {
             address,
-            load: Load::new(None, now_ms),
+            load: Load::new(None, since(begun, Instant::now())),
             breaker: Breaker::default(),
             successes: AtomicU32::new(0),
             failures: AtomicU32::new(0),
@@ -65,6 +66,7 @@ impl Endpoint {
             state: Mutex::new(State::Connecting),
             listed,
             is_full: Notify::new(),
+            is_doubted: Notify::new(),
             begun,
         }
     }
@@ -92,25 +94,38 @@ impl Endpoint {
         self.connections.store(Arc::new(connections));
     }
 
-    /// The open connection with the most room. When none has any, another one is asked for.
-    fn connection(&self) -> Option<Arc<Connection>> {
+    /// Whether it answers when its health is asked for.
+    pub(super) fn heard(&self, answers: bool) {
+        self.breaker.heard(answers, since(self.begun, Instant::now()));
+    }
+
+    /// The first open connection with room: the fewer carry the calls, the more of them leave in one write. When
+    /// the last one fills, another one is asked for; when all are full, calls wait in the one with the fewest.
+    pub(super) fn connection(&self) -> Option<Arc<Connection>> {
         let connections = self.connections.load();
-        let open = connections.iter().filter(|connection| !connection.is_closed());
-        let roomiest = open.max_by_key(|connection| connection.room())?;
-        if roomiest.room() <= 1 && connections.len() < MOST_CONNECTIONS {
+        let open = || connections.iter().filter(|connection| !connection.is_closed());
+        let is_last =
+            |chosen: &Arc<Connection>| open().next_back().is_some_and(|it| Arc::ptr_eq(it, chosen));
+        let first = open().find(|connection| connection.room() > 1);
+        let chosen = first.or_else(|| open().max_by_key(|connection| connection.room()))?;
+        if chosen.room() <= 2 && is_last(chosen) && connections.len() < MOST_CONNECTIONS {
             self.is_full.notify_one();
         }
-        Some(Arc::clone(roomiest))
+        Some(Arc::clone(chosen))
     }
 
     /// Begins a call here, unless the endpoint is to be left alone.
-    pub(super) fn begin(self: &Arc<Self>, is_only_one: bool) -> Option<Turn> {
+    pub(super) fn begin(self: &Arc<Self>, now: Instant, is_only_one: bool) -> Option<Turn> {
         let connection = self.connection()?;
-        let now_ms = since(self.begun);
-        let leave = match self.breaker.ask(now_ms) {
+        let now_ms = since(self.begun, now);
+        let leave = self.breaker.ask(now_ms);
+        if leave == Leave::Doubted {
+            self.is_doubted.notify_one();
+        }
+        let leave = match leave {
             // Whoever is left alone needs another one to take its calls.
-            Leave::Refused if is_only_one => Leave::Granted,
-            Leave::Refused => return None,
+            Leave::Doubted | Leave::Refused if is_only_one => Leave::Granted,
+            Leave::Doubted | Leave::Refused => return None,
             leave => leave,
         };
         self.load.begin(now_ms);
@@ -118,13 +133,11 @@ impl Endpoint {
         if let Some(listed) = &self.listed {
             listed.calls().start();
         }
-        let begun = Instant::now();
-        let endpoint = Arc::clone(self);
         Some(Turn {
-            endpoint,
+            endpoint: Arc::clone(self),
             connection,
             leave,
-            begun,
+            begun: now,
             deadline: None,
             answered: None,
             ended: false,
@@ -133,8 +146,9 @@ impl Endpoint {
 }
 
 /// Milliseconds, as loads and breakers count them.
-pub(super) fn since(begun: Instant) -> u32 {
-    u32::try_from(begun.elapsed().as_millis() & u128::from(u32::MAX)).unwrap_or(0)
+pub(super) fn since(begun: Instant, now: Instant) -> u32 {
+    let passed = now.saturating_duration_since(begun);
+    u32::try_from(passed.as_millis() & u128::from(u32::MAX)).unwrap_or(0)
 }
 
 /// A call at an endpoint, from its start to the end of its answer.
@@ -165,30 +179,31 @@ impl Turn {
 
     /// The first of an answer that may be long has come.
     pub(super) fn has_begun_to_answer(&mut self) {
-        self.answered = Some(self.begun.elapsed());
-        self.endpoint.load.answered(since(self.endpoint.begun));
+        let now = Instant::now();
+        self.answered = Some(now - self.begun);
+        self.endpoint.load.answered(since(self.endpoint.begun, now));
     }
 
     /// The call has come to this; a server that is overloaded may say for how long it wants no more.
-    pub(super) fn end(&mut self, code: Code, pushback: Option<Duration>) {
-        self.close(verdict(code), pushback);
+    pub(super) fn end(&mut self, code: Code, pushback: Option<Duration>, now: Instant) {
+        self.close(verdict(code), pushback, now);
     }
 
     /// Nothing of the call has left, so that nothing is known of the endpoint.
     pub(super) fn never_left(mut self) {
-        self.close(Verdict::Unknown, None);
+        self.close(Verdict::Unknown, None, Instant::now());
     }
 
-    fn close(&mut self, verdict: Verdict, pushback: Option<Duration>) {
+    fn close(&mut self, verdict: Verdict, pushback: Option<Duration>, now: Instant) {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
         let Endpoint { load, breaker, successes, failures, begun, .. } = &*self.endpoint;
-        let now_ms = since(*begun);
+        let now_ms = since(*begun, now);
         match verdict {
             Verdict::Good => {
                 successes.fetch_add(1, Ordering::Relaxed);
-                load.heard(self.answered.unwrap_or_else(|| self.begun.elapsed()), now_ms);
+                load.heard(self.answered.unwrap_or_else(|| now - self.begun), now_ms);
             }
             Verdict::Bad => {
                 failures.fetch_add(1, Ordering::Relaxed);
@@ -214,13 +229,17 @@ impl Turn {
 impl Drop for Turn {
     /// Its caller went away, or had no more time.
     fn drop(&mut self) {
-        let is_late = self.deadline.is_some_and(|deadline| deadline <= Instant::now());
+        if self.ended {
+            return;
+        }
+        let now = Instant::now();
+        let is_late = self.deadline.is_some_and(|deadline| deadline <= now);
         // A stream that has begun may be left at any time.
         let verdict = match (is_late, self.answered) {
             (true, None) => Verdict::Bad,
             (false, _) | (true, Some(_)) => Verdict::Unknown,
         };
-        self.close(verdict, None);
+        self.close(verdict, None, now);
     }
 }
 

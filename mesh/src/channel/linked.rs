@@ -1,25 +1,38 @@
 //! Streams of requests that end with their answers: whoever drops an answer has no more to say either.
 
+use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context as Poller, Poll};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOwned};
+use tokio::sync::oneshot;
 use tonic::body::Body;
+
+use crate::framing::Messages;
 
 /// A stream that is reset when its call has ended. HTTP/2 would let it go on: its two directions are ended
 /// each by itself.
 struct Linked {
     body: Body,
-    ended: Pin<Box<WaitForCancellationFutureOwned>>,
+    ended: oneshot::Receiver<Infallible>,
+    messages: Messages,
+    bytes: Arc<AtomicU64>,
 }
 
-/// The stream of a call, and what ends it when it is dropped.
-pub(super) fn linked(body: Body) -> (Body, DropGuard) {
-    let call = CancellationToken::new();
-    let ended = Box::pin(call.clone().cancelled_owned());
-    (Body::new(Linked { body, ended }), call.drop_guard())
+/// Ends the stream of a call when it is dropped.
+#[derive(Debug)]
+pub(super) struct Link {
+    _call: oneshot::Sender<Infallible>,
+}
+
+/// The stream of a call, whose bytes of messages are counted, with what ends it.
+pub(super) fn linked(body: Body, bytes: Arc<AtomicU64>) -> (Body, Link) {
+    let (call, ended) = oneshot::channel();
+    let messages = Messages::default();
+    (Body::new(Linked { body, ended, messages, bytes }), Link { _call: call })
 }
 
 /// What hyper resets a stream with, by the reason that it finds.
@@ -35,11 +48,19 @@ impl http_body::Body for Linked {
         mut self: Pin<&mut Self>,
         poller: &mut Poller<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        if self.ended.as_mut().poll(poller).is_ready() {
+        let this = &mut *self;
+        if Pin::new(&mut this.ended).poll(poller).is_ready() {
             let reason = h2::Error::from(h2::Reason::CANCEL);
             return Poll::Ready(Some(Err(Box::new(Ended(reason)))));
         }
-        Pin::new(&mut self.body).poll_frame(poller).map_err(Into::into)
+        let polled = Pin::new(&mut this.body).poll_frame(poller);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(data) = frame.data_ref()
+        {
+            this.messages.see(data);
+            this.bytes.store(this.messages.bytes(), Ordering::Relaxed);
+        }
+        polled.map_err(Into::into)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use tokio_util::sync::DropGuard;
-
+use super::linked::Link;
 use crate::channelz::Channel as Listed;
 
 /// Calls under way at once on one channel; more are refused and never tried again: whoever is behind has
@@ -25,7 +24,7 @@ pub(super) struct Place {
     places: Places,
     succeeded: AtomicBool,
     /// Ends the stream that the call sends.
-    stream: Option<DropGuard>,
+    stream: Option<Link>,
 }
 
 impl Places {
@@ -48,7 +47,7 @@ impl Places {
 
 impl Place {
     /// The same place of a call that sends a stream.
-    pub(super) fn sending(mut self, stream: DropGuard) -> Self {
+    pub(super) fn sending(mut self, stream: Link) -> Self {
         self.stream = Some(stream);
         self
     }

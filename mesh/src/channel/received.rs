@@ -66,9 +66,10 @@ impl Received {
     }
 
     fn end(&mut self, code: Code, pushback: Option<Duration>) {
-        self.turn.end(code, pushback);
+        let now = Instant::now();
+        self.turn.end(code, pushback, now);
         self.attempt.received = self.messages.bytes();
-        self.attempt.end_call(code);
+        self.attempt.end_call(code, now);
     }
 
     fn pass(&mut self, frame: Frame<Bytes>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {

@@ -1,5 +1,7 @@
 //! A service of other processes: every call to it, over as many endpoints and tries as it takes.
 
+use std::pin::pin;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use http::uri::Authority;
@@ -24,9 +26,8 @@ use super::throttle::Throttle;
 use super::underway::Underway;
 use super::wire;
 use super::{Channel, Credentials, Outbound, address_to};
-use crate::access::IDEMPOTENCY_KEY;
+use crate::access::KEY;
 use crate::channelz::{Channel as Listed, Registry};
-use crate::counted::counted;
 use crate::deadline;
 use crate::failure::Refusal;
 use crate::metrics::{self, Metrics};
@@ -151,30 +152,31 @@ impl Remote {
         since: Instant,
     ) -> Result<Response<Body>, Status> {
         let call = self.prepare(request, outbound, span, since).await?;
-        let answered = async {
+        // Pinned, so that what is put around a call does not move it.
+        let answered = pin!(async {
             match &call.config.more {
                 More::Hedge(hedge) if call.is_without_effect => self.hedged(&call, hedge).await,
                 More::Hedge(_) => self.tried(&call, &Retry::default()).await,
                 More::Retry(retry) => self.tried(&call, retry).await,
             }
-        };
-        let answered = async {
+        });
+        let answered = pin!(async {
             match call.deadline {
                 Some(deadline) => timeout_at(deadline, answered)
                     .await
                     .unwrap_or_else(|_| Err(Refusal::DeadlineExceeded.into())),
                 None => answered.await,
             }
-        };
+        });
         let answered = call.underway.span.follow(answered).await;
         match &answered {
             // An answer without a code in its headers ends with its body.
             Ok(response) => {
                 if let Some((code, _)) = wire::outcome(response.headers()) {
-                    call.underway.end(code);
+                    call.underway.end(code, Instant::now());
                 }
             }
-            Err(status) => call.underway.end(status.code()),
+            Err(status) => call.underway.end(status.code(), Instant::now()),
         }
         answered
     }
@@ -188,7 +190,7 @@ impl Remote {
     ) -> Result<Call, Status> {
         let mut place = self.places.take().ok_or(Refusal::Crowded(self.service))?;
         let method = self.policies.method(request.uri().path()).cloned();
-        let config = self.configs.now().of(request.uri().path()).cloned().unwrap_or_default();
+        let config = self.configs.now().of(request.uri().path());
         let longest = method.as_ref().and_then(|method| method.deadline());
         let longest = longest.into_iter().chain(config.timeout).min();
         let serves = outbound.as_ref().and_then(|outbound| outbound.context.deadline);
@@ -199,23 +201,25 @@ impl Remote {
             None => request.uri().path().into(),
         };
         let is_stream = method.as_ref().is_none_or(|method| method.takes == Takes::Stream);
-        if is_stream {
-            let (body, stream) = linked(std::mem::take(request.body_mut()));
+        let streamed = is_stream.then(Arc::<AtomicU64>::default);
+        if let Some(bytes) = &streamed {
+            let (body, stream) = linked(std::mem::take(request.body_mut()), Arc::clone(bytes));
             *request.body_mut() = body;
             place = place.sending(stream);
         }
         let counts = self.counts.of(method.as_deref());
-        let underway = Arc::new(Underway::new(path, span, counts, since, deadline, place));
+        let underway =
+            Arc::new(Underway::new(path, span, counts, since, deadline, place, streamed));
         let from = match &self.credentials {
             Some(credentials) => Some(credentials.write(outbound.as_ref(), &mut request)?),
             None => None,
         };
         let is_plain = self.lines.first().is_none_or(|line| line.security.is_plain());
         address_to(&self.authority, is_plain, &mut request);
-        let has_key = request.headers().contains_key(IDEMPOTENCY_KEY);
+        let has_key = request.headers().contains_key(KEY);
         let (head, body) = request.into_parts();
         let sendable = if is_stream {
-            Sendable::Once(Some(counted(body, Arc::clone(&underway.streamed))))
+            Sendable::Once(Some(body))
         } else {
             Sendable::Again(body.collect().await?.to_bytes())
         };

@@ -5,22 +5,26 @@ use std::sync::Arc;
 use contract::grpc::health::v1::health_check_response::ServingStatus;
 use contract::grpc::health::v1::health_client::HealthClient;
 use contract::grpc::health::v1::{HealthCheckRequest, HealthCheckResponse};
+use http::Request;
 use http::uri::Authority;
-use http::{Request, Response};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tonic::body::Body;
 use tonic::{Code, Status, Streaming};
 use tower::service_fn;
+use tower::util::BoxCloneSyncService;
 
-use super::address_to;
 use super::backoff::Backoff;
 use super::connection::{Address, Connection, DialError, Security};
 use super::endpoint::{Endpoint, MOST_CONNECTIONS, State};
+use super::{Channel, address_to};
 use crate::metrics::Subchannels;
 
 /// A connection that did not last as long as the longest wait is one more failure.
 const LASTING: std::time::Duration = std::time::Duration::from_secs(3);
+
+/// How long whoever has failed may take to say how it is.
+const ANSWERS_WITHIN: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// What keeps one endpoint connected.
 pub(super) struct Subchannel {
@@ -42,6 +46,10 @@ type Watch = Streaming<HealthCheckResponse>;
 impl Subchannel {
     /// Never returns; the endpoint is let go of by dropping this.
     pub(super) async fn run(self) {
+        tokio::join!(self.keep(), self.ask_when_doubted());
+    }
+
+    async fn keep(&self) {
         let mut backoff = Backoff::default();
         loop {
             let begun = Instant::now();
@@ -63,6 +71,25 @@ impl Subchannel {
                     () = self.hurry.notified() => {}
                 }
             }
+        }
+    }
+
+    /// Asks an endpoint that only failed how it is, before a call is risked on it.
+    async fn ask_when_doubted(&self) {
+        loop {
+            self.endpoint.is_doubted.notified().await;
+            let answers = match self.endpoint.connection() {
+                Some(connection) => {
+                    let mut health = self.health(&connection);
+                    let asked = health.check(HealthCheckRequest::default());
+                    match timeout(ANSWERS_WITHIN, asked).await {
+                        Ok(answered) => answered.map_or_else(|status| is_said(&status), |_| true),
+                        Err(_) => false,
+                    }
+                }
+                None => false,
+            };
+            self.endpoint.heard(answers);
         }
     }
 
@@ -133,16 +160,24 @@ impl Subchannel {
     }
 
     async fn watch(&self, connection: &Arc<Connection>) -> Result<Watch, Status> {
-        let mut client = HealthClient::new(service_fn(|mut request: Request<Body>| {
-            address_to(&self.authority, self.security.is_plain(), &mut request);
-            let sent = connection.send(request);
-            async move {
-                let answer =
-                    sent.await.map_err(|unsent| Status::from_error(unsent.error.into()))?;
-                Ok::<Response<Body>, Status>(answer.map(Body::new))
-            }
-        }));
-        Ok(client.watch(HealthCheckRequest::default()).await?.into_inner())
+        Ok(self.health(connection).watch(HealthCheckRequest::default()).await?.into_inner())
+    }
+
+    /// The endpoint's health service over one of its connections.
+    fn health(&self, connection: &Arc<Connection>) -> HealthClient<Channel> {
+        let (authority, is_plain) = (self.authority.clone(), self.security.is_plain());
+        let connection = Arc::clone(connection);
+        HealthClient::new(BoxCloneSyncService::new(service_fn(
+            move |mut request: Request<Body>| {
+                address_to(&authority, is_plain, &mut request);
+                let sent = connection.send(request);
+                async move {
+                    let answer =
+                        sent.await.map_err(|unsent| Status::from_error(unsent.error.into()))?;
+                    Ok(answer.map(Body::new))
+                }
+            },
+        )))
     }
 
     /// Returns why nothing more is said.
@@ -170,4 +205,9 @@ impl Subchannel {
             self.changed.notify_one();
         }
     }
+}
+
+/// Whether a failure is an answer all the same: not everybody has a health service.
+fn is_said(status: &Status) -> bool {
+    status.code() == Code::Unimplemented
 }

@@ -21,8 +21,8 @@ pub(super) struct Underway {
     counts: Arc<metrics::Of>,
     since: Instant,
     deadline: Option<Instant>,
-    /// How many bytes of messages a stream has sent.
-    pub(super) streamed: Arc<AtomicU64>,
+    /// How many bytes of messages a stream has sent, where it sends one.
+    streamed: Option<Arc<AtomicU64>>,
     retries: AtomicU32,
     transparent: AtomicU32,
     hedges: AtomicU32,
@@ -39,6 +39,7 @@ impl Underway {
         since: Instant,
         deadline: Option<Instant>,
         place: Place,
+        streamed: Option<Arc<AtomicU64>>,
     ) -> Self {
         Self {
             path,
@@ -46,7 +47,7 @@ impl Underway {
             counts,
             since,
             deadline,
-            streamed: Arc::default(),
+            streamed,
             retries: AtomicU32::new(0),
             transparent: AtomicU32::new(0),
             hedges: AtomicU32::new(0),
@@ -95,7 +96,7 @@ impl Underway {
     }
 
     /// It has come to this, the first time that it is told.
-    pub(super) fn end(&self, code: Code) {
+    pub(super) fn end(&self, code: Code, now: Instant) {
         if self.has_ended.swap(true, Ordering::Relaxed) {
             return;
         }
@@ -105,20 +106,23 @@ impl Underway {
             hedges: self.hedges.load(Ordering::Relaxed),
             delay: Duration::from_micros(self.delay_us.load(Ordering::Relaxed)),
         };
-        self.counts.call(code, self.since.elapsed(), again);
+        self.counts.call(code, now - self.since, again);
         self.span.status(code);
     }
 
     /// What it comes to when its caller goes away now.
-    fn left(&self) -> Code {
-        let is_late = self.deadline.is_some_and(|deadline| deadline <= Instant::now());
+    fn left(&self, now: Instant) -> Code {
+        let is_late = self.deadline.is_some_and(|deadline| deadline <= now);
         if is_late { Code::DeadlineExceeded } else { Code::Cancelled }
     }
 }
 
 impl Drop for Underway {
     fn drop(&mut self) {
-        self.end(self.left());
+        if !self.has_ended.load(Ordering::Relaxed) {
+            let now = Instant::now();
+            self.end(self.left(now), now);
+        }
     }
 }
 
@@ -151,24 +155,28 @@ impl Attempt {
     }
 
     /// It has come to this, the first time that it is told.
-    pub(super) fn end(&mut self, code: Code) {
+    pub(super) fn end(&mut self, code: Code, now: Instant) {
         if std::mem::replace(&mut self.has_ended, true) {
             return;
         }
-        let sent = self.sends.unwrap_or_else(|| self.call.streamed.load(Ordering::Relaxed));
-        self.call.counts.attempt(code, self.since.elapsed(), sent, self.received);
+        let streamed = self.call.streamed.as_ref().map(|bytes| bytes.load(Ordering::Relaxed));
+        let sent = self.sends.or(streamed).unwrap_or_default();
+        self.call.counts.attempt(code, now - self.since, sent, self.received);
         self.span.end(code, sent, self.received);
     }
 
     /// The same for a try whose answer is the call's.
-    pub(super) fn end_call(&mut self, code: Code) {
-        self.end(code);
-        self.call.end(code);
+    pub(super) fn end_call(&mut self, code: Code, now: Instant) {
+        self.end(code, now);
+        self.call.end(code, now);
     }
 }
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        self.end(self.call.left());
+        if !self.has_ended {
+            let now = Instant::now();
+            self.end(self.call.left(now), now);
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use h2::Reason;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
@@ -13,7 +13,10 @@ use crate::failure::{PUSHBACK, Refusal};
 use crate::server::code_of;
 
 /// How often a call was tried before; absent the first time.
-pub(super) const PREVIOUS: &str = "grpc-previous-rpc-attempts";
+pub(super) const PREVIOUS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
+
+/// What servers say of trying again in.
+const ASKED: HeaderName = HeaderName::from_static(PUSHBACK);
 
 /// What a server says of trying again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +40,7 @@ impl Pushback {
 /// The code in headers or trailers, with what is said of trying again.
 pub(super) fn outcome(headers: &HeaderMap) -> Option<(Code, Option<Pushback>)> {
     let code = code_of(headers)?;
-    let pushback = headers.get(PUSHBACK).map(|value| {
+    let pushback = headers.get(ASKED).map(|value| {
         let text = value.to_str().unwrap_or_default();
         let ms = text.parse::<u32>().ok().map(u64::from);
         ms.map_or(Pushback::Never, |ms| Pushback::After(Duration::from_millis(ms)))

@@ -6,6 +6,7 @@ mod lease;
 mod outcome;
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -104,7 +105,10 @@ impl Stack {
         let until = deadline.as_ref().copied().unwrap_or_default();
         let call = self.parts.metrics.start(&method, until);
         let layered = match deadline {
-            Ok(_) => span.follow(self.layered(&call, request, outbound, &span)).await,
+            Ok(_) => {
+                let layered = pin!(self.layered(&call, request, outbound, &span));
+                span.follow(layered).await
+            }
             Err(refusal) => Err(refusal.into()),
         };
         let mut response = layered.unwrap_or_else(Status::into_http);
@@ -195,7 +199,7 @@ impl Stack {
 
         // The cache stands after access: what may not be asked is not answered from memory either.
         let kept = method.rpc.cache.as_ref().filter(|_| method.unary && method.without_effect);
-        let answered = async {
+        let answered = pin!(async {
             let Some(rules) = kept else { return self.handle(method, request, context).await };
             match parts.answers.look(method, rules, &context.caller, request).await? {
                 Looked::Hit(response) => {
@@ -213,7 +217,7 @@ impl Stack {
                     }
                 }
             }
-        };
+        });
         within(deadline, answered).await?
     }
 

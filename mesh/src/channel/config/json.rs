@@ -270,11 +270,11 @@ mod tests {
     fn each_field_is_read_and_the_closest_name_counts() {
         let config = read(&whole().to_string()).unwrap();
 
-        let exact = config.of("/a.B/C").unwrap();
-        let service = config.of("/a.D/Anything").unwrap();
-        let other = config.of("/a.B/Other").unwrap();
+        let exact = config.of("/a.B/C");
+        let service = config.of("/a.D/Anything");
+        let other = config.of("/a.B/Other");
 
-        assert!(Arc::ptr_eq(exact, service));
+        assert!(Arc::ptr_eq(&exact, &service));
         assert_eq!(exact.timeout, Some(Duration::from_millis(1500)));
         assert!(exact.wait_for_ready);
         assert_eq!((exact.longest_request, exact.longest_response), (Some(1000), Some(2000)));
