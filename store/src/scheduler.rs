@@ -4,6 +4,8 @@
 //! transaction, so a firing is neither lost nor done twice; one that nobody was there for happens once,
 //! when somebody is. While a firing's task is not over, the next ones add none.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -11,12 +13,13 @@ use mesh::CancellationToken;
 use mesh::caller::DEFAULT_PROJECT;
 use tokio::time::{Instant, sleep};
 
+use crate::connection::Connection;
 use crate::database::PATIENCE;
 use crate::error::Error;
 use crate::priority::Priority;
 use crate::runner::describe;
 use crate::schedule::Schedule;
-use crate::statement::Statement;
+use crate::statement::{Row, Statement};
 use crate::store::Store;
 
 /// What commits of firings are counted under.
@@ -87,23 +90,32 @@ impl Scheduler {
         Duration::from_micros(wait).min(PAUSE)
     }
 
-    /// Reads when each fires next; a schedule that is new, or not what it was, begins now.
+    /// Reads when each fires next; a schedule that is new, or not what it was, begins now. As all that
+    /// happens at the opening of a store, it is not counted.
     async fn register(&mut self) -> Result<(), Error> {
         let now = self.store.inner.clock.now_micros();
         let all = Statement::new("SELECT name, plan, due_time FROM store_schedules");
-        let rows = self.store.fetch(all, Instant::now() + PATIENCE).await?;
+        let mut there = HashMap::new();
+        for row in self.store.look(all).await? {
+            let what: (String, String) = (row.get("name")?, row.get("plan")?);
+            there.insert(what, row.get("due_time")?);
+        }
+        let mut unknown = Vec::new();
         for known in &mut self.known {
-            let plan = known.schedule.text();
-            let mut found = None;
-            for row in &rows {
-                if row.get::<String>("name")? == known.name && row.get::<String>("plan")? == plan {
-                    found = Some(row.get("due_time")?);
-                }
+            match there.get(&(known.name.to_owned(), known.schedule.text())) {
+                Some(due) => known.due = *due,
+                None => unknown.push(known),
             }
-            known.due = match found {
-                Some(due) => due,
-                None => register(&self.store, known.name, &plan, known.next(now)).await?,
-            };
+        }
+        if !unknown.is_empty() {
+            let (pool, service) = (&self.store.inner.pools.write, self.store.service());
+            let deadline = Instant::now() + PATIENCE;
+            let mut writer = Connection::take(pool, service, &Arc::default(), deadline).await?;
+            writer.begin().await?;
+            for known in unknown {
+                known.due = register(&mut writer, known, now).await?;
+            }
+            writer.commit(FIRE).await?;
         }
         self.tell();
         Ok(())
@@ -145,7 +157,7 @@ impl Known {
 }
 
 /// Writes down a schedule; when it fires first, whichever replica was first to say so.
-async fn register(store: &Store, name: &'static str, plan: &str, due: i64) -> Result<i64, Error> {
+async fn register(connection: &mut Connection, known: &Known, now: i64) -> Result<i64, Error> {
     let statement = Statement::new(
         "INSERT INTO store_schedules (name, plan, due_time) VALUES ($1, $2, $3) \
          ON CONFLICT (name) DO UPDATE SET plan = excluded.plan, due_time = CASE \
@@ -153,13 +165,15 @@ async fn register(store: &Store, name: &'static str, plan: &str, due: i64) -> Re
              ELSE excluded.due_time END \
          RETURNING due_time",
     );
-    let rows = store.write(statement.bind(name).bind(plan).bind(due), FIRE).await?;
-    rows.first().map_or(Ok(due), |row| row.get("due_time"))
+    let due = known.next(now);
+    let statement = statement.bind(known.name).bind(known.schedule.text()).bind(due);
+    let rows = connection.fetch(statement).await?;
+    rows.into_iter().next().map_or(Ok(due), |row| Row::new(row).get("due_time"))
 }
 
 async fn due_of(store: &Store, name: &'static str) -> Result<Option<i64>, Error> {
     let statement = Statement::new("SELECT due_time FROM store_schedules WHERE name = $1");
-    let rows = store.fetch(statement.bind(name), Instant::now() + PATIENCE).await?;
+    let rows = store.look(statement.bind(name)).await?;
     rows.first().map(|row| row.get("due_time")).transpose()
 }
 

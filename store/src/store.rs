@@ -221,7 +221,7 @@ impl Store {
         self.inner.counts.commits.load(Ordering::Relaxed)
     }
 
-    /// How many statements this store has run.
+    /// How many statements this store has run, besides those by which its runner looks for work.
     #[must_use]
     pub fn statements(&self) -> u64 {
         self.inner.counts.statements.load(Ordering::Relaxed)
@@ -271,14 +271,32 @@ impl Store {
         statement: Statement,
         deadline: Instant,
     ) -> Result<Vec<AnyRow>, Error> {
-        let pool = &self.inner.pools.read;
-        let mut connection = self.connect(pool, deadline).await?;
+        self.fetch_counted(statement, &self.inner.counts, deadline).await
+    }
+
+    async fn fetch_counted(
+        &self,
+        statement: Statement,
+        counts: &Arc<Counts>,
+        deadline: Instant,
+    ) -> Result<Vec<AnyRow>, Error> {
+        let (pool, service) = (&self.inner.pools.read, self.inner.service);
+        let mut connection = Connection::take(pool, service, counts, deadline).await?;
         match connection.fetch(statement.clone()).await {
             // As at the beginning of a transaction; a read can be done twice.
-            Err(Error::Unavailable(_)) => connection = self.connect(pool, deadline).await?,
+            Err(Error::Unavailable(_)) => {
+                connection = Connection::take(pool, service, counts, deadline).await?;
+            }
             read => return read,
         }
         connection.fetch(statement).await
+    }
+
+    /// Looks for work: what nobody has asked for, and what is no cost of a call, is not counted.
+    pub(crate) async fn look(&self, statement: Statement) -> Result<Vec<Row>, Error> {
+        let deadline = Instant::now() + PATIENCE;
+        let rows = self.fetch_counted(statement, &Arc::default(), deadline).await?;
+        Ok(rows.into_iter().map(Row::new).collect())
     }
 
     /// Reads outside of any project: the store's own rows.

@@ -171,7 +171,7 @@ impl Work {
         let room = self.most - self.running.tasks.len().min(self.most);
         let statement = Statement::new(next_sql(kinds.len())).bind(as_i64(room));
         let statement = kinds.iter().copied().fold(statement, Statement::bind);
-        let rows = self.store.fetch(statement, Instant::now() + PATIENCE).await?;
+        let rows = self.store.look(statement).await?;
         rows.iter()
             .map(|row| {
                 let place = usize::try_from(row.get::<i64>("place")?).unwrap_or_default();
