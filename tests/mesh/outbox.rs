@@ -62,3 +62,18 @@ async fn an_operator_sees_what_was_told_and_has_it_told_again() {
         assert_eq!((missing.status, missing.reason()), (404, "EVENT_NOT_FOUND"), "{missing:?}");
     }
 }
+
+#[tokio::test]
+async fn delivered_events_are_not_kept_longer_than_it_is_known_that_they_were_had() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().display().to_string();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tradewind"));
+    command.args(["serve", "--data", &data, "--listen", "127.0.0.1:0"]);
+    command.args(["--admin-listen", "127.0.0.1:0"]);
+    command.args(["--keep-delivered-days", "30", "--keep-events-days", "30"]);
+
+    let run = command.output().await.unwrap();
+
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(!run.status.success() && said.contains("--keep-delivered-days is 30"), "{said}");
+}

@@ -35,13 +35,10 @@ pub async fn consume(redis: Redis, intake: Intake, stop: CancellationToken) {
             renewed = Some(Instant::now());
             share.renew().await;
         }
-        match share.read(&mut reader).await {
-            Ok(()) => {}
-            Err(_) => {
-                // What it had been sent is asked for again by the next one.
-                reader = None;
-                let _ = stop.run_until_cancelled(sleep(REST)).await;
-            }
+        if share.read(&mut reader).await.is_err() {
+            // What the connection was sent is asked for again by the next one.
+            reader = None;
+            let _ = stop.run_until_cancelled(sleep(REST)).await;
         }
     }
     share.leave().await;

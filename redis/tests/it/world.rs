@@ -142,18 +142,12 @@ pub(crate) type Refused = Arc<std::sync::Mutex<Option<String>>>;
 /// The intake of a replica of the consumer; counts what it acts on.
 pub(crate) fn intake(listener: &Store, refused: &Refused, acted: &Arc<AtomicUsize>) -> Intake {
     let (refused, acted) = (Arc::clone(refused), Arc::clone(acted));
-    let consumer = listener.consumer().on(move |tx, _, event| {
-        let refuses = refused.lock().unwrap().as_ref() == Some(&Happened::to(&event));
+    let consumer = listener.consumer().on(move |tx, _, event: Happened| {
+        let refuses = refused.lock().unwrap().as_ref() == Some(&event.to);
         acted.fetch_add(1, Ordering::SeqCst);
         note(tx, event, refuses)
     });
     Intake::of(HashMap::from([(LISTENER, Arc::new(consumer) as _)]))
-}
-
-impl Happened {
-    fn to(event: &Self) -> String {
-        event.to.clone()
-    }
 }
 
 async fn note(mut tx: Tx, event: Happened, refuses: bool) -> Result<Tx, Status> {
