@@ -244,6 +244,6 @@ fn project(headers: &HeaderMap) -> &str {
         .unwrap_or(DEFAULT_PROJECT)
 }
 
-fn text_of<'h>(headers: &'h HeaderMap, name: HeaderName) -> Option<&'h str> {
+fn text_of(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }

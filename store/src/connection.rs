@@ -8,6 +8,7 @@ use sqlx::{Arguments, AssertSqlSafe, Executor};
 use tokio::time::Instant;
 
 use crate::error::Error;
+use crate::group;
 use crate::metrics::Metrics;
 use crate::pool::{Engine, Held, Pool, Unsettled};
 use crate::statement::Statement;
@@ -17,6 +18,8 @@ use crate::statement::Statement;
 pub(crate) struct Counts {
     pub(crate) commits: AtomicU64,
     pub(crate) statements: AtomicU64,
+    /// How often the disk was waited for, where commits share that.
+    pub(crate) syncs: AtomicU64,
     /// Shared with the other stores of the process.
     pub(crate) metrics: Metrics,
 }
@@ -68,6 +71,7 @@ impl Connection {
         // sqlx's own `begin` loses count of its depth when it is cancelled.
         self.state = State::Open(Unsettled::Transaction);
         let begin = match self.engine() {
+            Engine::Sqlite if self.is_in_group() => "SAVEPOINT member",
             // A deferred transaction that turns from reading to writing fails at once when another writes.
             Engine::Sqlite => "BEGIN IMMEDIATE",
             Engine::Postgres => "BEGIN",
@@ -79,14 +83,58 @@ impl Connection {
 
     /// Commits what an RPC or a task did; the method says which.
     pub(crate) async fn commit(&mut self, method: &str) -> Result<(), Error> {
-        self.raw("COMMIT".into()).await?;
-        self.state = State::Settled;
+        if self.may_share() {
+            self.share().await?;
+        } else {
+            self.commit_all().await?;
+        }
         // PostgreSQL ends a transaction in which a statement failed with a rollback, without a word.
         if !self.failed {
             self.finds_tables();
         }
         self.counts.commits.fetch_add(1, Ordering::Relaxed);
         self.counts.metrics.committed(self.service, method);
+        Ok(())
+    }
+
+    /// Whether others' changes are in the transaction too.
+    fn is_in_group(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| !held.group.is_empty())
+    }
+
+    /// Whether somebody waits who could write before the disk is waited for.
+    fn may_share(&self) -> bool {
+        let has_room = self.held.as_ref().is_some_and(|held| !held.group.is_full());
+        self.engine() == Engine::Sqlite && has_room && !self.failed && self.pool.is_waited_for()
+    }
+
+    /// Leaves what was written to a commit with others, and waits for that.
+    async fn share(&mut self) -> Result<(), Error> {
+        if self.is_in_group() {
+            self.raw("RELEASE member".into()).await?;
+        }
+        let mut held = self.held.take().ok_or(Error::Ended)?;
+        let (told, is_first) = held.group.join();
+        self.pool.give_back(held);
+        if is_first {
+            let (pool, counts) = (self.pool.clone(), Arc::clone(&self.counts));
+            tokio::spawn(group::close(pool, self.service, counts));
+        }
+        told.await.map_err(|_| Error::NotCommitted)
+    }
+
+    /// Commits what was written, and what others have left.
+    async fn commit_all(&mut self) -> Result<(), Error> {
+        let before = self.enter();
+        let ended = self.held.as_mut().ok_or(Error::Ended)?.end("COMMIT").await;
+        self.leave(before, ended)?;
+        self.state = State::Settled;
+        if self.engine() == Engine::Sqlite {
+            self.counts.syncs.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Some(held) = &mut self.held {
+            held.group.committed();
+        }
         Ok(())
     }
 
@@ -116,6 +164,11 @@ impl Connection {
     async fn find_tables(&mut self) -> Result<(), Error> {
         if self.state != State::Settled {
             return Ok(());
+        }
+        if self.is_in_group() {
+            // What stands alone is not to wait for a commit that nobody has promised it.
+            self.state = State::Open(Unsettled::Transaction);
+            self.commit_all().await?;
         }
         let Some(set) = self.search_path()? else { return Ok(()) };
         self.state = State::Open(Unsettled::Statement);

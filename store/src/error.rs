@@ -102,6 +102,9 @@ pub enum Error {
     /// The database cannot be reached.
     #[error("the database cannot be reached at the moment")]
     Unavailable(#[source] sqlx::Error),
+    /// The commit that this one shared with others did not happen.
+    #[error("the database could not keep what was written; try again")]
+    NotCommitted,
     /// The database URL is not one.
     #[error("the database URL is not one; it looks like postgres://user:password@host:5432/name")]
     DatabaseUrl,
@@ -202,7 +205,9 @@ impl Failure for Error {
             Self::Conflict(_) => (Code::Aborted, "CONFLICT"),
             Self::LeaseLost(_) => (Code::Aborted, "LEASE_LOST"),
             Self::Busy => (Code::Unavailable, "DATABASE_BUSY"),
-            Self::Unavailable(_) => (Code::Unavailable, "DATABASE_UNAVAILABLE"),
+            Self::Unavailable(_) | Self::NotCommitted => {
+                (Code::Unavailable, "DATABASE_UNAVAILABLE")
+            }
             Self::DatabaseUrl => (Code::Internal, "DATABASE_URL"),
             Self::Collation { .. } => (Code::Internal, "COLLATION"),
             Self::Directory { .. } => (Code::Internal, "DIRECTORY"),
@@ -234,9 +239,8 @@ impl Failure for Error {
             | Self::Conflict(_)
             | Self::LeaseLost(_)
             | Self::Busy
-            | Self::Unavailable(_) => {
-                Detail { retry_after: Some(RETRY_AFTER), ..Detail::default() }
-            }
+            | Self::Unavailable(_)
+            | Self::NotCommitted => Detail { retry_after: Some(RETRY_AFTER), ..Detail::default() },
             _ => Detail::default(),
         }
     }

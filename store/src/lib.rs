@@ -35,6 +35,7 @@ mod consumer;
 mod database;
 mod error;
 mod forget;
+mod group;
 mod idle;
 mod keys;
 mod lease;

@@ -3,6 +3,7 @@
 //! A connection that is given back while a statement or a transaction may still be open is first
 //! settled in a task of its own, so that a future that is dropped at any point leaks nothing.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::error::Error;
+use crate::group::Group;
 
 /// How long a rollback may take before its connection is closed instead.
 const SETTLE_WITHIN: Duration = Duration::from_secs(5);
@@ -45,6 +47,8 @@ pub(crate) struct Pool {
     dial: Arc<Dial>,
     size: usize,
     budget: Arc<Semaphore>,
+    /// How many wait for a connection.
+    waiting: Arc<AtomicUsize>,
     idle: Arc<Mutex<Vec<Idle>>>,
 }
 
@@ -53,6 +57,7 @@ struct Idle {
     connection: AnyConnection,
     schema: &'static str,
     plans: Plans,
+    group: Group,
     since: Instant,
 }
 
@@ -63,8 +68,33 @@ pub(crate) struct Held {
     /// Where it finds tables; empty when that is not known.
     pub(crate) schema: &'static str,
     plans: Plans,
+    /// Whose changes are in its open transaction besides.
+    pub(crate) group: Group,
     // Dropped last: the budget counts a connection until it is idle or closed.
     _permit: OwnedSemaphorePermit,
+}
+
+impl Held {
+    /// Runs what ends a transaction.
+    pub(crate) async fn end(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
+        self.connection.execute(sqlx::raw_sql(sql)).await.map(|_| ())
+    }
+}
+
+/// Somebody waits for a connection, until this is dropped.
+struct Waiting<'p>(&'p AtomicUsize);
+
+impl<'p> Waiting<'p> {
+    fn new(count: &'p AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// Since when and for how long a connection keeps the plans of its prepared statements.
@@ -96,6 +126,7 @@ impl Pool {
             dial: Arc::new(dial),
             size,
             budget: Arc::new(Semaphore::new(size)),
+            waiting: Arc::default(),
             idle: Arc::default(),
         }
     }
@@ -104,27 +135,35 @@ impl Pool {
         self.dial.engine
     }
 
+    /// Whether somebody waits for a connection.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) > 0
+    }
+
     /// A connection, of the same schema if there is one, when the budget has room before the deadline.
     pub(crate) async fn take(
         &self,
         schema: &'static str,
         deadline: Instant,
     ) -> Result<Held, Error> {
+        let waiting = Waiting::new(&self.waiting);
         let permit = timeout_at(deadline, Arc::clone(&self.budget).acquire_owned())
             .await
             .map_err(|_| Error::Busy)?
             .map_err(|_| Error::Busy)?;
+        drop(waiting);
         let idle = match self.pick(schema) {
             Some(idle) => self.revive(idle).await,
             None => None,
         };
-        let (connection, found, plans) = if let Some(idle) = idle {
-            (idle.connection, idle.schema, idle.plans)
+        let mut held = if let Some(Idle { connection, schema, plans, group, .. }) = idle {
+            Held { connection, schema, plans, group, _permit: permit }
         } else {
-            let made = timeout_at(deadline, self.connect()).await.map_err(|_| Error::Busy)??;
-            (made, "", Plans::new())
+            let connection =
+                timeout_at(deadline, self.connect()).await.map_err(|_| Error::Busy)??;
+            let (plans, group) = (Plans::new(), Group::default());
+            Held { connection, schema: "", plans, group, _permit: permit }
         };
-        let mut held = Held { connection, schema: found, plans, _permit: permit };
         self.plan_anew(&mut held).await?;
         Ok(held)
     }
@@ -180,11 +219,11 @@ impl Pool {
         Ok(())
     }
 
-    /// Takes back a connection that nothing is open on.
+    /// Takes back a connection that nothing is open on, but a transaction that others go on with.
     pub(crate) fn give_back(&self, held: Held) {
-        let Held { connection, schema, plans, _permit } = held;
+        let Held { connection, schema, plans, group, _permit } = held;
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.push(Idle { connection, schema, plans, since: Instant::now() });
+        idle.push(Idle { connection, schema, plans, group, since: Instant::now() });
     }
 
     /// Takes back a connection after what is open on it has been ended.
@@ -194,7 +233,7 @@ impl Pool {
         let pool = self.clone();
         runtime.spawn(async move {
             let mut held = held;
-            let settled = timeout(SETTLE_WITHIN, end(&mut held.connection, unsettled)).await;
+            let settled = timeout(SETTLE_WITHIN, end(&mut held, unsettled)).await;
             if matches!(settled, Ok(Ok(()))) {
                 pool.give_back(held);
             }
@@ -214,9 +253,11 @@ fn is_locked(error: &sqlx::Error) -> bool {
     code.as_deref() == Some("5")
 }
 
-async fn end(connection: &mut AnyConnection, unsettled: Unsettled) -> Result<(), sqlx::Error> {
+async fn end(held: &mut Held, unsettled: Unsettled) -> Result<(), sqlx::Error> {
     match unsettled {
-        Unsettled::Statement => connection.ping().await,
-        Unsettled::Transaction => connection.execute(sqlx::raw_sql("ROLLBACK")).await.map(|_| ()),
+        Unsettled::Statement => held.connection.ping().await,
+        Unsettled::Transaction if held.group.is_empty() => held.end("ROLLBACK").await,
+        // What the others wrote stays.
+        Unsettled::Transaction => held.end("ROLLBACK TO member; RELEASE member").await,
     }
 }

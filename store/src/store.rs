@@ -221,6 +221,12 @@ impl Store {
         self.inner.counts.commits.load(Ordering::Relaxed)
     }
 
+    /// How often commits of this store have waited for the disk, on SQLite, where those that meet share it.
+    #[must_use]
+    pub fn syncs(&self) -> u64 {
+        self.inner.counts.syncs.load(Ordering::Relaxed)
+    }
+
     /// How many statements this store has run, besides those by which its runner looks for work.
     #[must_use]
     pub fn statements(&self) -> u64 {

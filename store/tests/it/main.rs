@@ -4,6 +4,7 @@
 
 mod connections;
 mod events;
+mod groups;
 mod keys;
 mod leases;
 mod lists;
