@@ -133,6 +133,7 @@ if [ "$1" = trace ]; then
   need node nodejs
 fi
 if [ "$1" = test ]; then
+  need redis-server redis-server
   # Faults are put into networks of their own.
   need ip iproute2
   need node nodejs

@@ -17,6 +17,8 @@ const MERCHANT: &[&str] = &[
 const ADMIN: &[&str] = &[
     "audit.read",
     "carts.read",
+    "events.manage",
+    "events.read",
     "sagas.manage",
     "tasks.manage",
     "tasks.read",
@@ -24,7 +26,7 @@ const ADMIN: &[&str] = &[
     "users.read",
 ];
 /// What the administrator of the whole mesh may do besides.
-const SUPERADMIN: &[&str] = &["projects.manage"];
+const SUPERADMIN: &[&str] = &["events.replay", "projects.manage"];
 /// What support may see.
 const SUPPORT: &[&str] = &[
     "carts.read",

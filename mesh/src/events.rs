@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use contract::mesh::v1::events_service_client::EventsServiceClient;
 use contract::mesh::v1::events_service_server::EventsService;
 use contract::mesh::v1::{DeliverRequest, Event};
+use tokio::time::Instant;
 use tonic::{Code, Request, Response, Status};
 
 use crate::bus::Bus;
@@ -45,21 +46,48 @@ impl Bus for MeshBus {
     }
 }
 
-/// Takes events in for every service of this process.
-#[derive(Clone)]
-pub(crate) struct Deliveries {
+/// Where events come in for the services of a process: by calls of the mesh, and by any bus that reads them
+/// from elsewhere. Clones are one.
+#[derive(Clone, Default)]
+pub struct Intake {
     pub(crate) consumers: Arc<OnceLock<Consumers>>,
 }
 
-#[async_trait]
-impl EventsService for Deliveries {
-    async fn deliver(&self, request: Request<DeliverRequest>) -> Result<Response<()>, Status> {
-        let (deadline, delivery) = (request.context().deadline, request.context().trace);
-        let DeliverRequest { consumer: name, events } = request.into_inner();
-        let found =
-            self.consumers.get().and_then(|consumers| consumers.get_key_value(name.as_str()));
-        let (name, consumer) = found.ok_or(Refusal::NoConsumer(name))?;
-        for event in &events {
+impl std::fmt::Debug for Intake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Intake").field("consumers", &self.consumers()).finish()
+    }
+}
+
+impl Intake {
+    /// An intake for these consumers, by the names of their services.
+    #[must_use]
+    pub fn of(consumers: Consumers) -> Self {
+        Self { consumers: Arc::new(OnceLock::from(consumers)) }
+    }
+
+    /// The services here that consume events; none before they run.
+    #[must_use]
+    pub fn consumers(&self) -> Vec<&'static str> {
+        let mut names: Vec<_> =
+            self.consumers.get().into_iter().flatten().map(|(name, _)| *name).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Hands events to one consumer, in order, until one is refused.
+    ///
+    /// `delivery` is where their delivery is in its trace.
+    pub async fn take(
+        &self,
+        consumer: &str,
+        events: &[Event],
+        deadline: Option<Instant>,
+        delivery: Trace,
+    ) -> Result<(), Status> {
+        let found = self.consumers.get().and_then(|consumers| consumers.get_key_value(consumer));
+        let (name, consumer) = found.ok_or_else(|| Refusal::NoConsumer(consumer.to_owned()))?;
+        for event in events {
             let writer = Trace::read(&event.traceparent).unwrap_or(Trace::NONE);
             // It is in the trace of what happened, below its delivery where that is in it too.
             let parent = if delivery.is_with(&writer) { delivery } else { writer };
@@ -72,6 +100,16 @@ impl EventsService for Deliveries {
             span.status(consumed.as_ref().err().map_or(Code::Ok, Status::code));
             consumed?;
         }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl EventsService for Intake {
+    async fn deliver(&self, request: Request<DeliverRequest>) -> Result<Response<()>, Status> {
+        let (deadline, delivery) = (request.context().deadline, request.context().trace);
+        let DeliverRequest { consumer, events } = request.into_inner();
+        self.take(&consumer, &events, deadline, delivery).await?;
         Ok(Response::new(()))
     }
 }

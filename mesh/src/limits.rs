@@ -1,4 +1,6 @@
 //! Limits of calls: a budget of calls for each caller, by the class that the contract names (GCRA).
+//!
+//! Where replicas share their budgets, each has its own only for when they cannot.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -6,14 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::mesh::v1::Rate;
+use governor::RateLimiter;
 use governor::clock::Clock;
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
-use governor::{Quota, RateLimiter};
 
 use crate::admission;
 use crate::context::Context;
 use crate::failure::Refusal;
+use crate::replicas::{Quota, SharedBudgets};
 
 /// The budgets of one caller (a user or guest, or an address when nobody has signed in), and of all together.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +57,9 @@ impl Limits {
     }
 }
 
+/// The shortest wait that is asked for.
+const LEAST_WAIT: Duration = Duration::from_millis(1);
+
 /// The time of the runtime, which tests can pause; the clock on the wall may go back.
 #[derive(Debug, Clone, Copy)]
 struct Monotonic;
@@ -73,44 +79,79 @@ type Budget = RateLimiter<
     NoOpMiddleware<std::time::Instant>,
 >;
 
-/// Counts calls against their budgets.
+/// The budgets of one rate.
 #[derive(Debug)]
-pub(crate) struct Limiter {
-    reads: Budget,
-    writes: Budget,
-    credentials: Budget,
+struct Budgets {
+    name: &'static str,
+    quota: Quota,
+    local: Budget,
 }
 
-impl Limiter {
-    pub(crate) fn new(limits: &Limits) -> Self {
-        let budget = |quota| Budget::new(quota, DefaultKeyedStateStore::default(), Monotonic);
+impl Budgets {
+    fn new(name: &'static str, calls: NonZeroU32, per: Duration) -> Self {
+        let every = (per / calls.get()).max(Duration::from_nanos(1));
+        let local = governor::Quota::with_period(every)
+            .map_or_else(|| governor::Quota::per_second(calls), |quota| quota.allow_burst(calls));
         Self {
-            reads: budget(Quota::per_second(limits.reads_per_second)),
-            writes: budget(Quota::per_second(limits.writes_per_second)),
-            credentials: budget(Quota::per_minute(limits.credentials_per_minute)),
+            name,
+            quota: Quota { burst: calls, every },
+            local: Budget::new(local, DefaultKeyedStateStore::default(), Monotonic),
         }
     }
 
-    /// Takes one call from its budget.
-    pub(crate) fn take(&self, rate: Rate, context: &Context) -> Result<(), Refusal> {
+    fn is_unlimited(&self) -> bool {
+        self.quota.burst == NonZeroU32::MAX
+    }
+}
+
+/// Counts calls against their budgets.
+pub(crate) struct Limiter {
+    reads: Budgets,
+    writes: Budgets,
+    credentials: Budgets,
+    shared: Option<Arc<dyn SharedBudgets>>,
+}
+
+impl Limiter {
+    pub(crate) fn new(limits: &Limits, shared: Option<Arc<dyn SharedBudgets>>) -> Self {
+        let (second, minute) = (Duration::from_secs(1), Duration::from_mins(1));
+        Self {
+            reads: Budgets::new("reads", limits.reads_per_second, second),
+            writes: Budgets::new("writes", limits.writes_per_second, second),
+            credentials: Budgets::new("credentials", limits.credentials_per_minute, minute),
+            shared,
+        }
+    }
+
+    /// Takes one call from its budget: of all replicas, or of this one while nobody knows that.
+    pub(crate) async fn take(&self, rate: Rate, context: &Context) -> Result<(), Refusal> {
         let address = || network(context.address().unwrap_or("unknown"));
         let who = || context.caller.subject().map_or_else(address, Arc::from);
-        let (budget, key) = match rate {
+        let (budgets, key) = match rate {
             Rate::Read => (&self.reads, who()),
             Rate::Write => (&self.writes, who()),
             Rate::Credential => (&self.credentials, address()),
             Rate::Internal | Rate::Unspecified => return Ok(()),
         };
-        budget.check_key(&key).map_err(|until| {
-            let wait = until.wait_time_from(Monotonic.now());
-            Refusal::RateLimited(wait.max(Duration::from_millis(1)))
-        })
+        let wait = match self.take_shared(budgets, &key).await {
+            Some(wait) => wait,
+            None => budgets.local.check_key(&key).map_or_else(
+                |until| until.wait_time_from(Monotonic.now()).max(LEAST_WAIT),
+                |()| Duration::ZERO,
+            ),
+        };
+        if wait.is_zero() { Ok(()) } else { Err(Refusal::RateLimited(wait.max(LEAST_WAIT))) }
+    }
+
+    async fn take_shared(&self, budgets: &Budgets, key: &str) -> Option<Duration> {
+        let shared = self.shared.as_ref().filter(|_| !budgets.is_unlimited())?;
+        shared.take(&format!("{} {key}", budgets.name), budgets.quota).await
     }
 
     /// Forgets callers whose budgets are full again.
     pub(crate) fn forget(&self) {
-        for budget in [&self.reads, &self.writes, &self.credentials] {
-            budget.retain_recent();
+        for budgets in [&self.reads, &self.writes, &self.credentials] {
+            budgets.local.retain_recent();
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use contract::grpc::health::v1::health_server::HealthServer;
 use contract::mesh::v1::audit_service_server::AuditServiceServer;
 use contract::mesh::v1::events_service_server::EventsServiceServer;
+use contract::mesh::v1::outbox_service_server::OutboxServiceServer;
 use contract::mesh::v1::tasks_service_server::TasksServiceServer;
 use futures_util::future::OptionFuture;
 use tokio_util::sync::CancellationToken;
@@ -25,13 +26,15 @@ use crate::channel::{
 use crate::channelz::Registry;
 use crate::chaos::Chaos;
 use crate::clock::Clock;
-use crate::events::{Deliveries, MeshBus, Subscriptions};
+use crate::events::{Intake, MeshBus, Subscriptions};
 use crate::failure::Refusal;
 use crate::health::HealthState;
 use crate::identity::{Identity, Roles};
 use crate::limits::{Limiter, Limits};
 use crate::metrics::Metrics;
+use crate::outbox::{Outboxes, OutboxesHere};
 use crate::policy::{Policies, PolicyError};
+use crate::replicas::{Shared, SharedAnswers};
 use crate::server::Stack;
 use crate::service::{Consumers, Service};
 use crate::service_token::ServiceKey;
@@ -65,6 +68,8 @@ pub struct Config {
     pub callers: Callers,
     /// Budgets of calls.
     pub limits: Limits,
+    /// What is kept for all replicas.
+    pub shared: Shared,
     /// Where the time comes from.
     pub clock: Clock,
     /// What this process is called where it speaks for no service.
@@ -87,6 +92,7 @@ impl Config {
             identities: None,
             callers: Callers::default(),
             limits: Limits::default(),
+            shared: Shared::default(),
             clock: Clock::system(),
             process,
             chaos: None,
@@ -131,15 +137,17 @@ struct Parts {
     policies: Arc<Policies>,
     metrics: Arc<Metrics>,
     limiter: Arc<Limiter>,
+    answers: Option<Arc<dyn SharedAnswers>>,
     admission: Option<Arc<Admission>>,
     identity: Arc<Identity>,
     trust: Arc<Trust>,
     changes: Changes,
     health: HealthState,
     stack: Arc<OnceLock<Stack>>,
-    consumers: Arc<OnceLock<Consumers>>,
+    intake: Intake,
     auditors: Arc<OnceLock<Auditors>>,
     tasks: Arc<OnceLock<TasksHere>>,
+    outboxes: Arc<OnceLock<OutboxesHere>>,
     subscriptions: Subscriptions,
     channels: RwLock<HashMap<&'static str, Channel>>,
     chaos: Option<Arc<dyn Chaos>>,
@@ -180,16 +188,18 @@ impl Mesh {
                 process: config.process,
                 policies,
                 metrics,
-                limiter: Arc::new(Limiter::new(&config.limits)),
+                answers: config.shared.answers,
+                limiter: Arc::new(Limiter::new(&config.limits, config.shared.budgets)),
                 admission,
                 identity: Arc::new(identity),
                 trust,
                 changes: Changes::default(),
                 health: HealthState::default(),
                 stack: Arc::default(),
-                consumers: Arc::default(),
+                intake: Intake::default(),
                 auditors: Arc::default(),
                 tasks: Arc::default(),
+                outboxes: Arc::default(),
                 subscriptions: config.subscriptions,
                 channels: RwLock::default(),
                 chaos: config.chaos,
@@ -244,6 +254,12 @@ impl Mesh {
         })
     }
 
+    /// Where events come in for the services of this process, whichever bus brings them.
+    #[must_use]
+    pub fn intake(&self) -> Intake {
+        self.parts.intake.clone()
+    }
+
     /// Answers for these services from now on, and does their work until the token is cancelled.
     /// Called once; what is tracked has ended when the tracker says so.
     pub fn run(
@@ -254,18 +270,20 @@ impl Mesh {
     ) -> Result<(), ConfigError> {
         let mut routes = Routes::builder();
         routes.add_service(HealthServer::new(self.parts.health.clone()));
-        let consumers = Arc::clone(&self.parts.consumers);
-        routes.add_service(EventsServiceServer::new(Deliveries { consumers }));
+        routes.add_service(EventsServiceServer::new(self.intake()));
         let here = Arc::clone(&self.parts.auditors);
         routes.add_service(AuditServiceServer::new(Audits { here, elsewhere: self.elsewhere() }));
         let here = Arc::clone(&self.parts.tasks);
         routes
             .add_service(TasksServiceServer::new(Operators { here, elsewhere: self.elsewhere() }));
+        let here = Arc::clone(&self.parts.outboxes);
+        routes
+            .add_service(OutboxServiceServer::new(Outboxes { here, elsewhere: self.elsewhere() }));
         let mut names = Vec::new();
         let mut nouns = HashMap::new();
         let mut routers = Vec::new();
         let (mut consumers, mut auditors) = (Consumers::new(), Auditors::new());
-        let mut tasks = TasksHere::new();
+        let (mut tasks, mut outboxes) = (TasksHere::new(), OutboxesHere::new());
         for service in services {
             nouns.extend(service.contracts.iter().map(|contract| (*contract, service.name)));
             names.extend(service.contracts);
@@ -279,6 +297,9 @@ impl Mesh {
             if let Some(known) = service.tasks {
                 tasks.insert(service.name, known);
             }
+            if let Some(outbox) = service.outbox {
+                outboxes.insert(service.name, outbox);
+            }
             for work in service.background {
                 tracker.spawn(work(stop.child_token()));
             }
@@ -286,9 +307,10 @@ impl Mesh {
         let routes = self.reflected(routes)?.routes();
         let routes = merge(routes, routers);
         self.parts.identity.answers(nouns);
-        let _ = self.parts.consumers.set(consumers);
+        let _ = self.parts.intake.consumers.set(consumers);
         let _ = self.parts.auditors.set(auditors);
         let _ = self.parts.tasks.set(tasks);
+        let _ = self.parts.outboxes.set(outboxes);
         let _ = self.parts.stack.set(self.stack(routes));
         self.parts.health.serve(names);
         tracker.spawn(self.clone().housekeep(stop.child_token()));
@@ -385,6 +407,7 @@ impl Mesh {
             Arc::clone(&parts.limiter),
             parts.admission.clone(),
             parts.changes.clone(),
+            parts.answers.clone(),
         )
     }
 

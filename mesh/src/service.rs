@@ -14,6 +14,7 @@ use tower::Service as TowerService;
 
 use crate::audit::Auditor;
 use crate::bus::Consumer;
+use crate::outbox::Outbox;
 use crate::tasks::Tasks;
 
 /// Work that a service does besides answering; it ends when the token is cancelled.
@@ -27,6 +28,7 @@ pub struct Service {
     pub(crate) consumer: Option<Arc<dyn Consumer>>,
     pub(crate) auditor: Option<Arc<dyn Auditor>>,
     pub(crate) tasks: Option<Arc<dyn Tasks>>,
+    pub(crate) outbox: Option<Arc<dyn Outbox>>,
     pub(crate) background: Vec<Background>,
 }
 
@@ -41,6 +43,7 @@ impl Service {
             consumer: None,
             auditor: None,
             tasks: None,
+            outbox: None,
             background: Vec::new(),
         }
     }
@@ -86,6 +89,13 @@ impl Service {
         self
     }
 
+    /// Tells which events it has sent, and has still to send.
+    #[must_use]
+    pub fn outbox_of(mut self, outbox: impl Outbox) -> Self {
+        self.outbox = Some(Arc::new(outbox));
+        self
+    }
+
     /// Does work besides answering, until the token is cancelled.
     #[must_use]
     pub fn work<F>(mut self, work: impl FnOnce(CancellationToken) -> F + Send + 'static) -> Self
@@ -111,4 +121,4 @@ impl Service {
 }
 
 /// The consumers of one process, by the name of their service.
-pub(crate) type Consumers = HashMap<&'static str, Arc<dyn Consumer>>;
+pub type Consumers = HashMap<&'static str, Arc<dyn Consumer>>;

@@ -1,9 +1,10 @@
 //! The services by name, and how each is made.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Result;
-use mesh::{Callers, Clock, Faults, Ids, Mesh, Service, Subscriptions};
+use mesh::{Bus, Callers, Clock, Faults, Ids, Mesh, Service, Subscriptions};
 use store::{Database, Keep, Metrics, Migration, Pace, Store};
 
 /// A service, by the noun that it is called by everywhere.
@@ -71,7 +72,8 @@ impl Noun {
         }
     }
 
-    fn consumes(self) -> &'static [&'static str] {
+    /// The events that it consumes.
+    pub(crate) fn consumes(self) -> &'static [&'static str] {
         match self {
             Self::Gateway => &[],
             Self::Users => users::CONSUMES,
@@ -141,6 +143,7 @@ pub(crate) fn points() -> Vec<String> {
 /// What services are made with.
 pub(crate) struct Parts {
     pub(crate) mesh: Mesh,
+    pub(crate) bus: Arc<dyn Bus>,
     pub(crate) database: Database,
     pub(crate) pace: Pace,
     pub(crate) keep: Keep,
@@ -160,7 +163,7 @@ pub(crate) async fn service(noun: Noun, parts: &Parts) -> Result<Option<Service>
         service: noun.name(),
         database: parts.database.clone(),
         migrations,
-        bus: parts.mesh.bus(),
+        bus: Arc::clone(&parts.bus),
         changes: parts.mesh.changes().clone(),
         clock: parts.clock.clone(),
         ids: Ids::new(parts.clock.clone()),
@@ -172,7 +175,7 @@ pub(crate) async fn service(noun: Noun, parts: &Parts) -> Result<Option<Service>
     .await?;
     let mesh = &parts.mesh;
     let faults = parts.faults.clone();
-    let (auditor, tasks) = (store.clone(), store.clone());
+    let (auditor, tasks, outbox) = (store.clone(), store.clone(), store.clone());
     let service = match noun {
         Noun::Gateway => None,
         Noun::Users => Some(users::service(parts.users.clone(), store, mesh)),
@@ -191,5 +194,5 @@ pub(crate) async fn service(noun: Noun, parts: &Parts) -> Result<Option<Service>
             Some(notifications::service(parts.notifications.clone(), store, mesh))
         }
     };
-    Ok(service.map(|service| service.audited_by(auditor).tasks_of(tasks)))
+    Ok(service.map(|service| service.audited_by(auditor).tasks_of(tasks).outbox_of(outbox)))
 }

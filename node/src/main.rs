@@ -11,6 +11,7 @@ mod configuration;
 mod connect;
 mod credentials;
 mod demo;
+mod events;
 mod feed;
 mod import;
 mod login;
@@ -90,6 +91,8 @@ enum Command {
     Restore(restore::Arguments),
     /// Shows the processes of orders that are under way over several services, and has them go on.
     Sagas(sagas::Arguments),
+    /// Lists what services have told each other, decides on what was refused, and delivers again.
+    Events(events::Arguments),
     /// Buys something, step by step, and checks that everything agrees at the end.
     Demo(demo::Arguments),
     /// Says what a command would be told, and where each value comes from; it is a configuration file.
@@ -152,6 +155,7 @@ async fn work(command: Command, telemetry: &mut Telemetry) -> anyhow::Result<Exi
         Command::Backup(arguments) => backup::run(arguments).await,
         Command::Restore(arguments) => restore::run(arguments).await,
         Command::Sagas(arguments) => sagas::run(arguments).await,
+        Command::Events(arguments) => events::run(arguments).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::MeshKey(arguments) => serve::write_mesh_key(&arguments),
         Command::Certs(arguments) => certs::write(&arguments),

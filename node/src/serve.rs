@@ -12,6 +12,7 @@ use mesh::service_token::ServiceKey;
 use mesh::telemetry::Telemetry;
 use mesh::tls::{EdgeCertificate, Tls};
 use mesh::{CancellationToken, Clock, Faults, Mesh};
+use mesh_redis::Redis;
 use store::Database;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -21,7 +22,7 @@ use crate::backup;
 use crate::compose::{self, Noun, Parts};
 use crate::profile::Profiles;
 use crate::settings::{
-    self, Administrator, Budgets, Listen, Mail, Others, Retention, Storage, Trial,
+    self, Administrator, Budgets, Listen, Mail, Others, Retention, Shared, Storage, Trial,
 };
 use crate::{demo, say, trust};
 
@@ -35,6 +36,8 @@ pub(crate) struct Arguments {
     pub(crate) storage: Storage,
     #[command(flatten)]
     pub(crate) retention: Retention,
+    #[command(flatten)]
+    pub(crate) shared: Shared,
     #[command(flatten)]
     pub(crate) listen: Listen,
     #[command(flatten)]
@@ -106,25 +109,9 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
         [] => Noun::ALL.to_vec(),
         named => named.to_vec(),
     };
-    let key = arguments.others.mesh_key.as_deref().map(ServiceKey::open).transpose()?.map(Arc::new);
-    let elsewhere = settings::elsewhere(&arguments.others.at)?;
-    let identities = arguments.others.identities(&services)?;
-    settings::check_places(&services, &elsewhere, key.is_some() || identities.is_some())?;
     let clock = Clock::system();
-    let mesh = Mesh::new(mesh::Config {
-        descriptors: vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS],
-        roles: tradewind::roles::roles(),
-        elsewhere,
-        calls: arguments.others.calls()?,
-        subscriptions: compose::subscriptions(),
-        service_key: key,
-        identities,
-        callers: arguments.others.callers()?,
-        limits: arguments.budgets.limits(),
-        clock: clock.clone(),
-        chaos: None,
-        process: if services.contains(&Noun::Gateway) { "gateway" } else { services[0].name() },
-    })?;
+    let redis = arguments.shared.redis()?;
+    let mesh = mesh(&arguments, &services, redis.as_ref(), clock.clone())?;
 
     // Everything is bound before anything says that it is ready.
     let listeners = Listeners::bind(&arguments.listen, &services).await?;
@@ -139,7 +126,8 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
         });
     }
     let ends = Ends { drain: arguments.listen.drain(), certificate, ..Ends::default() };
-    let parts = parts(&arguments, mesh.clone(), clock)?;
+    let bus = bus(redis.as_ref(), &mesh, stop, &tracker);
+    let parts = parts(&arguments, mesh.clone(), bus, clock)?;
     let mut made = Vec::new();
     for noun in &services {
         made.extend(compose::service(*noun, &parts).await.with_context(|| noun.name())?);
@@ -147,6 +135,11 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
     trust::ask_users(&mesh);
     mesh.run(made, stop, &tracker)?;
     arguments.backups.begin(arguments.storage.source(), &mesh, stop, &tracker);
+    if let Some(redis) = redis {
+        let changes = mesh.changes().clone();
+        tracker.spawn(mesh_redis::share_changes(redis.clone(), changes, stop.child_token()));
+        tracker.spawn(mesh_redis::consume(redis, mesh.intake(), stop.child_token()));
+    }
     let operators_stop = CancellationToken::new();
     let profiler = Some(Box::<Profiles>::default() as _);
     let operators =
@@ -169,6 +162,34 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
         demo::fill_shop(&running.mesh).await.context("the sample shop could not be filled")?;
     }
     Ok(running)
+}
+
+/// The mesh of this process, before anything runs in it.
+fn mesh(
+    arguments: &Arguments,
+    services: &[Noun],
+    redis: Option<&Redis>,
+    clock: Clock,
+) -> Result<Mesh> {
+    let key = arguments.others.mesh_key.as_deref().map(ServiceKey::open).transpose()?.map(Arc::new);
+    let elsewhere = settings::elsewhere(&arguments.others.at)?;
+    let identities = arguments.others.identities(services)?;
+    settings::check_places(services, &elsewhere, key.is_some() || identities.is_some())?;
+    Ok(Mesh::new(mesh::Config {
+        descriptors: vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS],
+        roles: tradewind::roles::roles(),
+        elsewhere,
+        calls: arguments.others.calls()?,
+        subscriptions: compose::subscriptions(),
+        service_key: key,
+        identities,
+        callers: arguments.others.callers()?,
+        limits: arguments.budgets.limits(),
+        shared: redis.map(shared).unwrap_or_default(),
+        clock,
+        chaos: None,
+        process: if services.contains(&Noun::Gateway) { "gateway" } else { services[0].name() },
+    })?)
 }
 
 /// What this process listens on.
@@ -282,7 +303,31 @@ impl Running {
     }
 }
 
-fn parts(arguments: &Arguments, mesh: Mesh, clock: Clock) -> Result<Parts> {
+/// What replicas keep for each other.
+fn shared(redis: &Redis) -> mesh::Shared {
+    mesh::Shared { budgets: Some(Arc::new(redis.clone())), answers: Some(Arc::new(redis.clone())) }
+}
+
+/// Where events go.
+fn bus(
+    redis: Option<&Redis>,
+    mesh: &Mesh,
+    stop: &CancellationToken,
+    tracker: &TaskTracker,
+) -> Arc<dyn mesh::Bus> {
+    let Some(redis) = redis else { return mesh.bus() };
+    redis.register(mesh.metrics());
+    let bus = mesh_redis::Bus::new(redis.clone(), mesh.bus());
+    tracker.spawn(bus.clone().listen(stop.child_token()));
+    Arc::new(bus)
+}
+
+fn parts(
+    arguments: &Arguments,
+    mesh: Mesh,
+    bus: Arc<dyn mesh::Bus>,
+    clock: Clock,
+) -> Result<Parts> {
     let storage = &arguments.storage;
     let database = match &storage.database {
         Some(url) => Database::postgres(url.clone(), storage.connections),
@@ -292,9 +337,10 @@ fn parts(arguments: &Arguments, mesh: Mesh, clock: Clock) -> Result<Parts> {
     metrics.register(mesh.metrics());
     Ok(Parts {
         mesh,
+        bus,
         database,
         pace: storage.pace(),
-        keep: arguments.retention.keep(),
+        keep: arguments.retention.keep()?,
         metrics,
         clock,
         faults: arguments.trial.faults.clone().map_or_else(Faults::none, Faults::of_file),

@@ -12,6 +12,7 @@ use mesh::admission;
 use mesh::limits::Limits;
 use mesh::tls::{EdgeCertificate, Identities};
 use mesh::{Callers, Configs};
+use mesh_redis::Redis;
 
 use crate::backup::{PostgresPrograms, Remembered, Source};
 use crate::compose::{self, Noun};
@@ -71,6 +72,10 @@ pub(crate) struct Retention {
     /// How long it is noted that an event has had its effect; one that comes again after that has it again.
     #[arg(long, env = "TRADEWIND_KEEP_EVENTS_DAYS", default_value_t = 30, value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..=3650))]
     pub(crate) keep_events_days: u64,
+    /// How long events are kept that were delivered, for `tradewind events replay`; shorter than it is noted that they
+    /// had their effect.
+    #[arg(long, env = "TRADEWIND_KEEP_DELIVERED_DAYS", default_value_t = 7, value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..=3650))]
+    pub(crate) keep_delivered_days: u64,
     /// How long a session is good, with its tokens, that is not used; it is removed then.
     #[arg(long, env = "TRADEWIND_KEEP_SESSIONS_DAYS", default_value_t = 30, value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..=3650))]
     pub(crate) keep_sessions_days: u64,
@@ -81,8 +86,18 @@ pub(crate) struct Retention {
 
 impl Retention {
     /// What the stores remember of what was done.
-    pub(crate) fn keep(&self) -> store::Keep {
-        store::Keep { keys: days(self.keep_keys_days), events: days(self.keep_events_days) }
+    pub(crate) fn keep(&self) -> Result<store::Keep> {
+        ensure!(
+            self.keep_delivered_days < self.keep_events_days,
+            "--keep-delivered-days is {} and --keep-events-days {}: an event that is delivered again must still be known to whoever has had it, so the second must be longer",
+            self.keep_delivered_days,
+            self.keep_events_days
+        );
+        Ok(store::Keep {
+            keys: days(self.keep_keys_days),
+            events: days(self.keep_events_days),
+            delivered: days(self.keep_delivered_days),
+        })
     }
 
     /// How long sessions are good.
@@ -100,6 +115,24 @@ impl Retention {
 
 fn days(count: u64) -> Duration {
     Duration::from_hours(24 * count)
+}
+
+/// What the replicas of a service share.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Between replicas")]
+pub(crate) struct Shared {
+    /// A Redis server that all processes of the mesh know: `redis://host:6379`, `rediss://user:password@host:6379/1`.
+    /// Replicas share by it the events that they act on, budgets of calls, kept answers, and what has changed. Without
+    /// it, or while it is down, events are calls of the mesh, and each process counts and keeps for itself.
+    #[arg(long, env = "TRADEWIND_REDIS", hide_env_values = true, value_name = "URL")]
+    pub(crate) redis: Option<String>,
+}
+
+impl Shared {
+    /// The server that is named, whether it can be reached or not.
+    pub(crate) fn redis(&self) -> Result<Option<Redis>> {
+        self.redis.as_deref().map(Redis::open).transpose().context("--redis")
+    }
 }
 
 /// Where this process listens.

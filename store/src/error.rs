@@ -34,6 +34,12 @@ pub enum Error {
          list those that were with state DEAD"
     )]
     TaskNotDead(String),
+    /// An event waits, or was delivered: nobody needs to discard it.
+    #[error(
+        "the event at {0} was not given up, so it cannot be discarded: it is delivered without anybody's help; \
+         list those that were with state DEAD"
+    )]
+    EventNotDead(i64),
     /// What is no schedule.
     #[error("`{expression}` in time zone {zone} is no schedule: {problem}")]
     Schedule {
@@ -194,6 +200,7 @@ impl Failure for Error {
             Self::Replay(_) => (Code::Internal, "REPLAY"),
             Self::NotFound { reason, .. } => (Code::NotFound, reason),
             Self::TaskNotDead(_) => (Code::FailedPrecondition, "TASK_NOT_DEAD"),
+            Self::EventNotDead(_) => (Code::FailedPrecondition, "EVENT_NOT_DEAD"),
             Self::Schedule { .. } => (Code::InvalidArgument, "INVALID_SCHEDULE"),
             Self::AlreadyExists { reason, .. } => (Code::AlreadyExists, reason),
             Self::StaleEtag { .. } => (Code::Aborted, "STALE_ETAG"),

@@ -21,13 +21,17 @@ const KEYS: &str = "DELETE FROM store_keys WHERE (project, method, actor, key) I
 const EVENTS: &str = "DELETE FROM store_inbox WHERE event IN \
      (SELECT event FROM store_inbox WHERE create_time < $1 ORDER BY create_time LIMIT $2) \
      RETURNING 1 AS one";
+/// The events that were delivered long ago.
+const DELIVERED: &str = "DELETE FROM store_outbox WHERE position IN \
+     (SELECT position FROM store_outbox WHERE deliver_time < $1 ORDER BY deliver_time LIMIT $2) \
+     RETURNING 1 AS one";
 
-/// Removes answers and noted events that are older than what is remembered; what is left when the
+/// Removes answers, noted events and delivered ones that are older than what is remembered; what is left when the
 /// firing has had its time, the next one removes.
 pub(crate) async fn forget(store: &Store, context: &Context) -> Result<(), Error> {
     let keep = store.inner.keep;
     let now = store.inner.clock.now_micros();
-    for (sql, kept) in [(KEYS, keep.keys), (EVENTS, keep.events)] {
+    for (sql, kept) in [(KEYS, keep.keys), (EVENTS, keep.events), (DELIVERED, keep.delivered)] {
         let before = now.saturating_sub(micros(kept));
         loop {
             let statement = Statement::new(sql).bind(before).bind(BATCH);

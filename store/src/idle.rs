@@ -55,11 +55,11 @@ impl Store {
         }
         let statement = Statement::new(
             "SELECT 1 AS due FROM store_tasks WHERE dead = 0 AND due_time <= $1 \
-             UNION ALL SELECT 1 AS due FROM store_outbox AS event WHERE due_time <= $1 \
-             AND NOT EXISTS (SELECT 1 FROM store_outbox AS before \
+             UNION ALL SELECT 1 AS due FROM store_outbox AS event \
+             WHERE deliver_time IS NULL AND due_time <= $1 AND NOT EXISTS (SELECT 1 FROM store_outbox AS before \
                  WHERE before.consumer = event.consumer AND before.project = event.project \
                  AND before.key = event.key AND before.position < event.position \
-                 AND before.due_time > $1) LIMIT 1",
+                 AND before.deliver_time IS NULL AND before.due_time > $1) LIMIT 1",
         );
         let statement = statement.bind(now);
         Ok(!self.fetch(statement, Instant::now() + PATIENCE).await?.is_empty())

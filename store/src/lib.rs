@@ -46,6 +46,7 @@ mod metrics;
 mod migrate;
 mod operators;
 mod outbox;
+mod outgoing;
 mod pace;
 mod perform;
 mod pool;

@@ -17,6 +17,7 @@ use crate::statement::{Row, Statement};
 pub(crate) const OWN: &[Migration] = &[
     Migration::new("store/0001", include_str!("../migrations/0001_store.sql")),
     Migration::new("store/0002_tasks", include_str!("../migrations/0002_tasks.sql")),
+    Migration::new("store/0003_outbox", include_str!("../migrations/0003_outbox.sql")),
 ];
 
 /// A change of a service's tables: SQL that both databases take.

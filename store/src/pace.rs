@@ -33,11 +33,13 @@ pub struct Keep {
     pub keys: Duration,
     /// That an event has had its effect.
     pub events: Duration,
+    /// Events that were delivered, to be delivered again if need be.
+    pub delivered: Duration,
 }
 
 impl Default for Keep {
     fn default() -> Self {
         let month = Duration::from_hours(30 * 24);
-        Self { keys: month, events: month }
+        Self { keys: month, events: month, delivered: Duration::from_hours(7 * 24) }
     }
 }

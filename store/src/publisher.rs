@@ -18,7 +18,7 @@ use crate::database::PATIENCE;
 use crate::error::Error;
 use crate::idle::Busy;
 use crate::perform::backoff;
-use crate::runner::describe;
+use crate::runner::{describe, shorten};
 use crate::statement::{Row, Statement};
 use crate::store::Store;
 use crate::tasks::micros;
@@ -26,6 +26,8 @@ use crate::tasks::micros;
 /// What commits of delivered events are counted under.
 const PUBLISH: &str = "publish";
 const BATCH: u32 = 100;
+/// So many refusals make an event wait for a person.
+const MOST_REFUSALS: i64 = 20;
 /// How long a consumer may take for a batch.
 const DELIVER_WITHIN: Duration = Duration::from_secs(30);
 /// The longest rest that a consumer that cannot be reached is given.
@@ -33,10 +35,11 @@ const LONGEST_REST: Duration = Duration::from_secs(30);
 
 /// Events that wait for a consumer, oldest first; none behind one of its key that waits longer.
 const DUE: &str = "SELECT position, attempts, id, project, type, key, subject, data, traceparent, create_time \
-     FROM store_outbox AS event WHERE consumer = $1 AND due_time <= $2 AND NOT EXISTS (\
-         SELECT 1 FROM store_outbox AS before \
+     FROM store_outbox AS event WHERE consumer = $1 AND deliver_time IS NULL AND due_time <= $2 \
+     AND NOT EXISTS (SELECT 1 FROM store_outbox AS before \
          WHERE before.consumer = event.consumer AND before.project = event.project \
-         AND before.key = event.key AND before.position < event.position AND before.due_time > $2) \
+         AND before.key = event.key AND before.position < event.position \
+         AND before.deliver_time IS NULL AND before.due_time > $2) \
      ORDER BY position LIMIT $3";
 
 struct Waiting {
@@ -69,7 +72,9 @@ pub(crate) async fn run(store: Store, stop: CancellationToken) {
 async fn publish(store: &Store, resting: &mut HashMap<String, Rest>) -> Result<(), Error> {
     let _busy = Busy::new(store);
     let now = store.inner.clock.now_micros();
-    let due = Statement::new("SELECT DISTINCT consumer FROM store_outbox WHERE due_time <= $1");
+    let due = Statement::new(
+        "SELECT DISTINCT consumer FROM store_outbox WHERE deliver_time IS NULL AND due_time <= $1",
+    );
     let rows = store.fetch(due.bind(now), Instant::now() + PATIENCE).await?;
     let mut consumers = Vec::new();
     for row in rows {
@@ -102,7 +107,7 @@ async fn drain(store: &Store, consumer: &str) -> Result<bool, Error> {
         let events = batch.iter().map(|waiting| waiting.event.clone()).collect();
         match deliver(store, consumer, events).await {
             Ok(()) => {
-                delete(store, batch.iter().map(|waiting| waiting.position).collect()).await?;
+                delivered(store, batch.iter().map(|waiting| waiting.position).collect()).await?;
             }
             Err(status) if is_unreachable(&status) => return Ok(false),
             Err(status) if batch.len() == 1 => postpone(store, &batch[0], &status).await?,
@@ -140,7 +145,7 @@ async fn one_by_one(store: &Store, consumer: &str, batch: &[Waiting]) -> Result<
             }
         }
     }
-    delete(store, done).await?;
+    delivered(store, done).await?;
     Ok(reached)
 }
 
@@ -200,31 +205,45 @@ fn is_unreachable(status: &Status) -> bool {
     matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled)
 }
 
+/// Lets an event that was refused wait, and those of its key behind it: for a while, or for a person.
 async fn postpone(store: &Store, waiting: &Waiting, status: &Status) -> Result<(), Error> {
     let attempts = waiting.attempts + 1;
-    tracing::warn!(
-        service = store.service(),
-        event = waiting.event.id,
-        r#type = waiting.event.r#type,
-        attempts,
-        error = status.message(),
-        "an event was refused"
-    );
+    let dead = attempts >= MOST_REFUSALS;
+    let (service, event, r#type) = (store.service(), &waiting.event.id, &waiting.event.r#type);
+    let (position, error) = (waiting.position, status.message());
+    if dead {
+        store.inner.counts.metrics.event_gave_up(service, r#type);
+        tracing::error!(
+            service,
+            event,
+            r#type,
+            position,
+            error,
+            "an event is given up; it and what comes after it of its key wait until a person decides"
+        );
+    } else {
+        tracing::warn!(service, event, r#type, position, attempts, error, "an event was refused");
+    }
     let statement = Statement::new(
-        "UPDATE store_outbox SET attempts = $2, due_time = $3, error = $4 WHERE position = $1",
+        "UPDATE store_outbox SET attempts = $2, due_time = $3, error = $4, dead = $5 \
+         WHERE position = $1 AND deliver_time IS NULL",
     );
-    let due = store.inner.clock.now_micros().saturating_add(micros(backoff(attempts)));
-    let statement = statement.bind(waiting.position).bind(attempts).bind(due);
-    store.write(statement.bind(crate::runner::shorten(status)), PUBLISH).await.map(|_| ())
+    let later = store.inner.clock.now_micros().saturating_add(micros(backoff(attempts)));
+    let due = if dead { i64::MAX } else { later };
+    let statement = statement.bind(position).bind(attempts).bind(due).bind(shorten(status));
+    store.write(statement.bind(dead), PUBLISH).await.map(|_| ())
 }
 
-/// Removes events that were delivered.
-async fn delete(store: &Store, mut positions: Vec<i64>) -> Result<(), Error> {
+/// Notes that events were delivered; they are kept for a while, to be delivered again if need be.
+async fn delivered(store: &Store, mut positions: Vec<i64>) -> Result<(), Error> {
     let Some(last) = positions.last().copied() else { return Ok(()) };
     // Few lengths make few statements to keep prepared.
     positions.resize(positions.len().next_power_of_two(), last);
-    let places: Vec<_> = (1..=positions.len()).map(|at| format!("${at}")).collect();
-    let sql = format!("DELETE FROM store_outbox WHERE position IN ({})", places.join(", "));
-    let statement = positions.into_iter().fold(Statement::new(sql), Statement::bind);
-    store.write(statement, PUBLISH).await.map(|_| ())
+    let places: Vec<_> = (2..positions.len() + 2).map(|at| format!("${at}")).collect();
+    let sql = format!(
+        "UPDATE store_outbox SET deliver_time = $1, error = '' WHERE position IN ({})",
+        places.join(", ")
+    );
+    let statement = Statement::new(sql).bind(store.inner.clock.now_micros());
+    store.write(positions.into_iter().fold(statement, Statement::bind), PUBLISH).await.map(|_| ())
 }

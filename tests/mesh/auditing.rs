@@ -310,6 +310,6 @@ async fn orders_of_every_kind_agree_once_they_have_settled() {
 
         assert!(report.is_settled(), "{engine:?}: {report:?}");
         assert_eq!(report.orders, 5, "{engine:?}");
-        assert_eq!(report.silent_providers, [String::new(); 0], "{engine:?}");
+        assert!(report.silent_providers.is_empty(), "{engine:?}");
     }
 }

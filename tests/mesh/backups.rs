@@ -39,7 +39,7 @@ impl Shop {
     fn remembered(&self, engine: Engine) -> Vec<String> {
         match engine {
             Engine::Sqlite => vec!["--data".into(), data(&self.world).display().to_string()],
-            Engine::Postgres => vec!["--database".into(), self.world.database()],
+            Engine::Postgres => vec!["--database".into(), self.world.database_url()],
         }
     }
 
@@ -152,7 +152,7 @@ async fn a_shop_on_postgresql_is_brought_back_as_it_was_at_one_moment() {
     let (backup, bought) = amid_orders(&shop, Engine::Postgres).await;
     shop.world.kill("orders").await;
 
-    let database = shop.world.database();
+    let database = shop.world.database_url();
     let from = backup.display().to_string();
     let restore = ["restore", &from, "--database", &database].map(str::to_owned);
     let (passed, said) = run(&restore).await;
@@ -333,5 +333,5 @@ async fn a_pg_dump_that_is_missing_or_too_old_is_said_with_what_to_do() {
     fs::set_permissions(&old, fs::Permissions::from_mode(0o755)).unwrap();
     let (passed, said) = run(&line).await;
     assert!(!passed && said.contains("is of PostgreSQL 9, and the server is of"), "{said}");
-    assert_eq!(listed(Path::new(&shop.backups())), [PathBuf::new(); 0], "nothing is left of it");
+    assert!(listed(Path::new(&shop.backups())).is_empty(), "nothing is left of it");
 }

@@ -3,6 +3,17 @@
 use harness::{Part, part};
 use mesh::Faults;
 
+/// What each service consumes.
+pub(crate) const CONSUMES: [(&str, &[&str]); 7] = [
+    (users::NAME, users::CONSUMES),
+    (catalog::NAME, catalog::CONSUMES),
+    (cart::NAME, cart::CONSUMES),
+    (orders::NAME, orders::CONSUMES),
+    (payments::NAME, payments::CONSUMES),
+    (ledger::NAME, ledger::CONSUMES),
+    (notifications::NAME, notifications::CONSUMES),
+];
+
 /// Every service, as the node puts them together.
 pub(crate) fn parts() -> Vec<Part> {
     vec![

@@ -21,6 +21,9 @@ const SERVICES: [&str; 7] =
 /// How long a process may take to answer, on a machine that does other things too.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What a process counts of batches of events that went through Redis.
+pub(crate) const BY_REDIS: &str = "redis_event_batches_total{way=\"Redis\"} ";
+
 /// Where services run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
@@ -64,6 +67,9 @@ impl World {
         let mut common: Vec<String> = more.iter().map(|word| (*word).to_owned()).collect();
         // Tests come from one address, and many at once.
         for budget in ["--reads-per-second", "--writes-per-second", "--credentials-per-minute"] {
+            if more.contains(&budget) {
+                continue;
+            }
             common.extend([budget.to_owned(), "1000000".to_owned()]);
         }
         // What is sold to a crowd is tested, not how much of a crowd a busy machine lets in.
@@ -120,6 +126,39 @@ impl World {
         self.ready().await;
     }
 
+    /// Starts another replica of a service, which no other process is told of.
+    pub(crate) async fn replicate(&mut self, service: &str, name: &'static str) {
+        let mut arguments = self.process(service).arguments.clone();
+        for option in ["--mesh-listen", "--listen", "--admin-listen"] {
+            if let Some(at) = arguments.iter().position(|argument| argument == option) {
+                arguments[at + 1] = free_address().await.to_string();
+            }
+        }
+        let value_of =
+            |option| arguments.iter().position(|argument| argument == option).unwrap() + 1;
+        let (data, admin) = (value_of("--data"), value_of("--admin-listen"));
+        arguments[data].push_str("-replica");
+        let admin = arguments[admin].parse().unwrap();
+        let child = spawn(&arguments);
+        self.processes.push(Process { name, arguments, admin, child });
+        self.ready().await;
+    }
+
+    /// Where the gateway of a process listens.
+    pub(crate) fn gateway_of(&self, service: &str) -> SocketAddr {
+        let process = self.processes.iter().find(|process| process.name == service).unwrap();
+        let at = process.arguments.iter().position(|argument| argument == "--listen");
+        process.arguments[at.unwrap() + 1].parse().unwrap()
+    }
+
+    /// A number on a process's page of metrics, by how its line begins; 0 where there is none.
+    pub(crate) async fn counts(&self, service: &str, line: &str) -> u64 {
+        let process = self.processes.iter().find(|process| process.name == service).unwrap();
+        let page = http::text(process.admin, "/metrics").await;
+        let found = page.lines().find_map(|it| it.strip_prefix(line));
+        found.and_then(|number| number.parse().ok()).unwrap_or_default()
+    }
+
     /// Where a service answers the other processes of the mesh.
     pub(crate) fn place(&self, service: &str) -> String {
         let process = self.processes.iter().find(|process| process.name == service).unwrap();
@@ -137,7 +176,7 @@ impl World {
     }
 
     /// The URL of the database, where it is PostgreSQL.
-    pub(crate) fn database(&self) -> String {
+    pub(crate) fn database_url(&self) -> String {
         self.database.location()
     }
 

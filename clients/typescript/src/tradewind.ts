@@ -8,6 +8,7 @@ import {
   LedgerService,
   NotificationsService,
   OrdersService,
+  OutboxService,
   PaymentsService,
   SagasService,
   StockService,
@@ -51,6 +52,7 @@ export interface Tradewind {
   readonly notifications: Client<typeof NotificationsService>;
   readonly audit: Client<typeof AuditService>;
   readonly tasks: Client<typeof TasksService>;
+  readonly outbox: Client<typeof OutboxService>;
   /** For clients of contracts of your own that the same gateway answers. */
   readonly transport: Transport;
 }
@@ -78,6 +80,7 @@ export function connectTradewind(options: TradewindOptions): Tradewind {
     notifications: createClient(NotificationsService, transport),
     audit: createClient(AuditService, transport),
     tasks: createClient(TasksService, transport),
+    outbox: createClient(OutboxService, transport),
     transport,
   };
 }

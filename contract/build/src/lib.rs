@@ -22,6 +22,13 @@ use anyhow::{Context, Result};
 use heck::{ToSnakeCase, ToUpperCamelCase};
 use prost_reflect::MessageDescriptor;
 
+/// The contracts of a folder as `buf` reads them: those of Tradewind, with all that they import.
+pub fn image(root: &Path) -> Result<Vec<u8>> {
+    let mut files = Vec::new();
+    walk(&root.join("tradewind"), &mut files).with_context(|| format!("{}", root.display()))?;
+    Ok(descriptors::compile(root, &names(root, &files))?.bytes)
+}
+
 /// Which contracts to compile, and where the rest of them are compiled already.
 #[derive(Debug)]
 pub struct Contracts {
@@ -65,13 +72,18 @@ impl Contracts {
             let folder = self.root.join(package.replace('.', "/"));
             walk(&folder, &mut files).with_context(|| format!("{}", folder.display()))?;
         }
-        let mut names: Vec<String> = files
-            .iter()
-            .filter_map(|file| file.strip_prefix(&self.root).ok()?.to_str().map(str::to_owned))
-            .collect();
-        names.sort();
-        Ok(names)
+        Ok(names(&self.root, &files))
     }
+}
+
+/// Files as imports name them.
+fn names(root: &Path, files: &[PathBuf]) -> Vec<String> {
+    let mut names: Vec<String> = files
+        .iter()
+        .filter_map(|file| file.strip_prefix(root).ok()?.to_str().map(str::to_owned))
+        .collect();
+    names.sort();
+    names
 }
 
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {

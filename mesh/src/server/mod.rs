@@ -37,6 +37,7 @@ use crate::limits::Limiter;
 use crate::metrics::{CallTimer, Metrics, status_name};
 use crate::policy::{Method, Policies, Takes};
 use crate::replay::Replay;
+use crate::replicas::SharedAnswers;
 use crate::service_token;
 use crate::tls::PeerService;
 use crate::trace::{self, Recording};
@@ -61,6 +62,7 @@ struct Parts {
 }
 
 impl Stack {
+    #[expect(clippy::too_many_arguments, reason = "one for each layer")]
     pub(crate) fn new(
         routes: Routes,
         policies: Arc<Policies>,
@@ -69,8 +71,9 @@ impl Stack {
         limiter: Arc<Limiter>,
         admission: Option<Arc<Admission>>,
         changes: Changes,
+        shared: Option<Arc<dyn SharedAnswers>>,
     ) -> Self {
-        let answers = Answers::new(changes);
+        let answers = Answers::new(changes, shared);
         Self {
             parts: Arc::new(Parts {
                 routes: routes.prepare(),
@@ -183,7 +186,7 @@ impl Stack {
         let from_mesh = identified.from_mesh;
         let context = context(method, &request, identified, deadline, span)?;
         if !from_mesh {
-            parts.limiter.take(method.rpc.rate(), &context)?;
+            within(deadline, parts.limiter.take(method.rpc.rate(), &context)).await??;
         }
         span.caller(context.caller.actor());
         let received = Arc::clone(call.received());

@@ -74,15 +74,12 @@ fn unescaped(text: &str) -> String {
             let digits = std::str::from_utf8(after.get(..2)?).ok()?;
             u8::from_str_radix(digits, 16).ok()
         };
-        match (*first == b'%').then(escaped).flatten() {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
+        if let Some(byte) = (*first == b'%').then(escaped).flatten() {
+            bytes.push(byte);
+            rest = &after[2..];
+        } else {
+            bytes.push(*first);
+            rest = after;
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()

@@ -1,8 +1,9 @@
-//! Databases for tests: SQLite files, and PostgreSQL databases on a server of the tests' own.
+//! Databases for tests: SQLite files, PostgreSQL databases on a server of the tests' own, and servers of Redis.
 //!
 //! The server is the one that `TRADEWIND_TEST_POSTGRES` names, or one that the test process starts
 //! and that ends with it.
 
+mod redis;
 mod server;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -12,6 +13,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use store::{DEFAULT_CONNECTIONS, Database};
 use tempfile::TempDir;
 
+pub use redis::Redis;
 pub use server::Server;
 
 /// Names the server that tests use, as a URL of its maintenance database.

@@ -10,17 +10,19 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// How often a server that starts is asked whether it is ready: a minute in all.
-const ASKED: (u32, Duration) = (3000, Duration::from_millis(20));
+pub(crate) const ASKED: (u32, Duration) = (3000, Duration::from_millis(20));
 
-/// Runs the server until standard input ends, however its writer ends; then nothing of it is left.
-const WATCH: &str = r#"
-directory=$1; shift
+/// Runs a server until standard input ends, however its writer ends; then nothing of it is left, unless it is to be
+/// kept for another. Which process it is, is told beside its log.
+pub(crate) const WATCH: &str = r#"
+directory=$1; end=$2; keep=$3; shift 3
 "$@" > "$directory/log" 2>&1 < /dev/null &
 server=$!
+echo "$server" > "$directory/pid"
 cat > /dev/null
-kill -QUIT "$server" 2> /dev/null
+kill -"$end" "$server" 2> /dev/null
 wait "$server" 2> /dev/null
-rm -rf "$directory"
+[ "$keep" = keep ] || rm -rf "$directory"
 "#;
 
 /// A PostgreSQL server; dropped, it is gone.
@@ -49,6 +51,7 @@ impl Server {
             .command(Path::new("/bin/sh"))
             .args(["-c", WATCH, "watch"])
             .arg(&directory)
+            .args(["QUIT", "remove"])
             .arg(programs.join("postgres"))
             .arg("-D")
             .arg(&data)

@@ -12,6 +12,7 @@ mod lists;
 mod migrations;
 mod notes;
 mod operators;
+mod outbox;
 mod priorities;
 mod replicas;
 mod resources;

@@ -9,7 +9,7 @@ use crate::hold;
 use crate::source::root;
 
 /// What the crate at a place may depend on in this workspace; `*` is any folder there, `.` the contracts.
-const MAY_KNOW: [(&str, &[&str]); 13] = [
+const MAY_KNOW: [(&str, &[&str]); 14] = [
     (".", &["contract", "contract/build"]),
     ("contract", &["contract/build"]),
     ("contract/build", &[]),
@@ -17,6 +17,7 @@ const MAY_KNOW: [(&str, &[&str]); 13] = [
     ("mesh/testing", &["contract", "contract/build"]),
     ("store", &["contract", "mesh"]),
     ("store/testing", &["contract", "mesh", "store"]),
+    ("redis", &["contract", "mesh"]),
     ("services/*", &[".", "contract", "mesh", "store"]),
     ("clients/*", &[".", "contract", "mesh"]),
     ("auditor", &[".", "contract", "mesh"]),
@@ -26,10 +27,10 @@ const MAY_KNOW: [(&str, &[&str]); 13] = [
 ];
 
 /// What the tests of every crate may use besides.
-const TESTS_MAY_KNOW: [&str; 3] = ["mesh/testing", "store/testing", "tests/harness"];
+const TESTS_MAY_KNOW: [&str; 4] = ["mesh/testing", "store", "store/testing", "tests/harness"];
 
 /// Who alone may name a foreign crate: tonic stays behind the mesh, sqlx behind the store.
-const BEHIND: [(&str, &[&str]); 6] = [
+const BEHIND: [(&str, &[&str]); 7] = [
     (
         "http",
         &[
@@ -47,6 +48,7 @@ const BEHIND: [(&str, &[&str]); 6] = [
         "hyper",
         &["mesh", "mesh/testing", "services/gateway", "clients/*", "node", "bench", "tests/*"],
     ),
+    ("redis", &["redis"]),
     ("sqlx", &["store", "store/testing", "bench", "tests/*"]),
     (
         "tonic",

@@ -1,0 +1,7 @@
+//! What goes through Redis, on a real server.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod events;
+mod replicas;
+mod world;
