@@ -228,7 +228,7 @@ impl Mesh {
                 let metrics = Arc::clone(&self.parts.metrics);
                 Remote::new(way, policies, self.parts.calls.clone(), metrics).channel()
             }
-            Some(_) | None => channel::near(Arc::clone(&self.parts.stack), service),
+            Some(_) | None => channel::near(&self.parts.stack, service),
         };
         let channel = match &self.parts.chaos {
             Some(chaos) => chaos.way(service, channel),
@@ -247,10 +247,14 @@ impl Mesh {
     /// The bus that needs nothing else installed: events are delivered by calls of the mesh.
     #[must_use]
     pub fn bus(&self) -> Arc<dyn Bus> {
-        let mesh = self.clone();
+        // A store has the bus, and is behind a service of this mesh: together they would never end.
+        let parts = Arc::downgrade(&self.parts);
         Arc::new(MeshBus {
             subscriptions: self.parts.subscriptions.clone(),
-            peer: Box::new(move |consumer| mesh.peer(mesh.parts.process, consumer)),
+            peer: Box::new(move |consumer| {
+                let mesh = Self { parts: parts.upgrade()? };
+                Some(mesh.peer(mesh.parts.process, consumer))
+            }),
         })
     }
 
@@ -382,8 +386,10 @@ impl Mesh {
 
     /// The way to services that run elsewhere, for what the mesh answers itself.
     fn elsewhere(&self) -> Elsewhere {
-        let mesh = self.clone();
+        // What is answered here is a part of the mesh: it must not keep it.
+        let parts = Arc::downgrade(&self.parts);
         Arc::new(move |service| {
+            let mesh = Self { parts: parts.upgrade()? };
             let (service, _) = mesh.parts.elsewhere.get_key_value(service)?;
             Some(mesh.peer(mesh.parts.process, service))
         })
