@@ -37,6 +37,7 @@ async fn given_up(world: &World, project: &str, count: usize) {
         pace: Pace::default(),
         keep: Keep::default(),
         metrics: Metrics::default(),
+        chaos: None,
     })
     .await
     .unwrap();
