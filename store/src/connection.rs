@@ -88,7 +88,9 @@ impl Connection {
 
     /// Commits what an RPC or a task did; the method says which.
     pub(crate) async fn commit(&mut self, method: &str) -> Result<(), Error> {
-        let Some(chaos) = self.counts.chaos.clone() else { return self.commit_surely(method).await };
+        let Some(chaos) = self.counts.chaos.clone() else {
+            return self.commit_surely(method).await;
+        };
         let (service, mut came) = (self.service, Err(Error::Ended));
         let making = Box::pin(async { came = self.commit_surely(method).await });
         let told = chaos.commit(service, method, making).await;
