@@ -7,6 +7,7 @@ use mesh::Chaos;
 use mesh::chaos::Told;
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::{Arguments, AssertSqlSafe, Executor};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::error::Error;
@@ -87,7 +88,9 @@ impl Connection {
 
     /// Commits what an RPC or a task did; the method says which.
     pub(crate) async fn commit(&mut self, method: &str) -> Result<(), Error> {
-        let Some(chaos) = self.counts.chaos.clone() else { return self.commit_surely(method).await };
+        let Some(chaos) = self.counts.chaos.clone() else {
+            return self.commit_surely(method).await;
+        };
         let (service, mut came) = (self.service, Err(Error::Ended));
         let making = Box::pin(async { came = self.commit_surely(method).await });
         let told = chaos.commit(service, method, making).await;
@@ -137,6 +140,13 @@ impl Connection {
             tokio::spawn(group::close(pool, self.service, counts));
         }
         told.await.map_err(|_| Error::NotCommitted)
+    }
+
+    /// Ends without a change: who tells when what was read is kept, where others may have left it in the
+    /// transaction.
+    pub(crate) fn leave_group(&mut self) -> Option<oneshot::Receiver<()>> {
+        let held = self.held.as_mut().filter(|held| !held.group.is_empty())?;
+        Some(held.group.join().0)
     }
 
     /// Commits what was written, and what others have left.
