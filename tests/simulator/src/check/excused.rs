@@ -16,8 +16,10 @@ pub(crate) struct Excused {
 }
 
 impl Excused {
-    pub(crate) fn covers(&self, id: &str) -> bool {
-        self.of_attempt.iter().any(|(attempt, ids)| attempt == id || ids.iter().any(|it| it == id))
+    /// Whether a text names any of it.
+    pub(crate) fn covers(&self, text: &str) -> bool {
+        let mut all = self.of_attempt.iter().flat_map(|(attempt, ids)| ids.iter().chain([attempt]));
+        all.any(|id| text.contains(id.as_str()))
     }
 
     pub(crate) fn some(&self) -> bool {
