@@ -53,8 +53,9 @@ impl Store {
         size: u32,
     ) -> Result<ListWaitingResponse, Error> {
         let statement = Statement::new(
-            "SELECT position, id, type AS kind, consumer, key, attempts, error, due_time, create_time \
-             FROM store_outbox WHERE project = $1 AND position > $2 ORDER BY position LIMIT $3",
+            "SELECT position, id, type AS kind, consumer, key, attempts, dead, error, due_time, create_time \
+             FROM store_outbox WHERE project = $1 AND position > $2 AND deliver_time IS NULL \
+             ORDER BY position LIMIT $3",
         );
         let statement = statement.bind(context.caller.project()).bind(position).bind(size);
         let rows = self.fetch(statement, deadline(context)).await?;
@@ -71,7 +72,7 @@ fn task(row: &Row) -> Result<Waiting, Error> {
     let payload = serde_json::from_str(&payload).unwrap_or_default();
     let mut subject_ids = Vec::new();
     ids("", &payload, &mut subject_ids);
-    Ok(Waiting { subject_ids, dead: row.get("dead")?, ..waiting(row)? })
+    Ok(Waiting { subject_ids, ..waiting(row)? })
 }
 
 fn event(row: &Row) -> Result<Waiting, Error> {
@@ -85,6 +86,7 @@ fn waiting(row: &Row) -> Result<Waiting, Error> {
         kind: row.get("kind")?,
         consumer: row.get("consumer")?,
         attempts: row.get("attempts")?,
+        dead: row.get("dead")?,
         error: row.get("error")?,
         due_time: Some(row.get("due_time")?),
         create_time: Some(row.get("create_time")?),
