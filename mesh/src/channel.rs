@@ -112,8 +112,19 @@ impl Service<Request<Body>> for Outgoing {
         if self.context.has_open_transaction() {
             return std::future::ready(Err(Refusal::TransactionOpen.into())).boxed();
         }
-        request.extensions_mut().insert(Outbound { context: self.context.clone() });
-        self.channel.call(request)
+        let context = self.context.clone();
+        if context.is_kept() {
+            request.extensions_mut().insert(Outbound { context });
+            return self.channel.call(request);
+        }
+        let mut channel = self.channel.clone();
+        async move {
+            // Nobody is told of what may yet be undone.
+            context.kept().await?;
+            request.extensions_mut().insert(Outbound { context });
+            channel.call(request).await
+        }
+        .boxed()
     }
 }
 

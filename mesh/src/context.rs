@@ -1,12 +1,14 @@
 //! What a call carries besides its message.
 
-use std::sync::Arc;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::oneshot;
 use tokio::time::Instant;
+use tonic::Status;
 
 use crate::caller::{Caller, DEFAULT_PROJECT};
+use crate::failure::Refusal;
 use crate::trace::Trace;
 
 /// Who asks, until when, in which trace. A value that handlers pass on; there are no task-locals.
@@ -26,7 +28,7 @@ pub struct Context {
     pub(crate) credential: Option<Arc<str>>,
     /// The network address that the call came from.
     pub(crate) address: Option<Arc<str>>,
-    open_transactions: Arc<AtomicUsize>,
+    transactions: Arc<Transactions>,
 }
 
 impl Context {
@@ -41,7 +43,7 @@ impl Context {
             idempotency_key: None,
             credential: None,
             address: None,
-            open_transactions: Arc::default(),
+            transactions: Arc::default(),
         }
     }
 
@@ -72,24 +74,63 @@ impl Context {
     /// Counts a transaction as open until the guard is dropped; no channel is called meanwhile.
     #[must_use]
     pub fn open_transaction(&self) -> OpenTransaction {
-        self.open_transactions.fetch_add(1, Ordering::Relaxed);
-        OpenTransaction { open: Arc::clone(&self.open_transactions) }
+        self.transactions.open.fetch_add(1, Ordering::Relaxed);
+        OpenTransaction { transactions: Arc::clone(&self.transactions) }
     }
 
     pub(crate) fn has_open_transaction(&self) -> bool {
-        self.open_transactions.load(Ordering::Relaxed) > 0
+        self.transactions.open.load(Ordering::Relaxed) > 0
+    }
+
+    /// Returns when all that transactions of this work have read is kept; fails when some of it is not. Calls to
+    /// others and answers wait for it by themselves.
+    pub async fn kept(&self) -> Result<(), Status> {
+        for told in self.transactions.take_unkept() {
+            told.await.map_err(|_| Refusal::NotKept)?;
+        }
+        Ok(())
+    }
+
+    /// Whether there is nothing to wait for.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.transactions.unkept().is_empty()
+    }
+}
+
+/// The transactions of some work.
+#[derive(Debug, Default)]
+struct Transactions {
+    open: AtomicUsize,
+    /// Each tells that what a transaction has read is kept, or is dropped when it is not.
+    unkept: Mutex<Vec<oneshot::Receiver<()>>>,
+}
+
+impl Transactions {
+    fn unkept(&self) -> MutexGuard<'_, Vec<oneshot::Receiver<()>>> {
+        self.unkept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_unkept(&self) -> Vec<oneshot::Receiver<()>> {
+        std::mem::take(&mut *self.unkept())
     }
 }
 
 /// A transaction that a context counts as open.
 #[derive(Debug)]
 pub struct OpenTransaction {
-    open: Arc<AtomicUsize>,
+    transactions: Arc<Transactions>,
+}
+
+impl OpenTransaction {
+    /// Says that the transaction has read what is not kept yet, and who tells when it is.
+    pub fn has_read(&self, unkept: oneshot::Receiver<()>) {
+        self.transactions.unkept().push(unkept);
+    }
 }
 
 impl Drop for OpenTransaction {
     fn drop(&mut self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
+        self.transactions.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -97,6 +97,7 @@ impl Intake {
             let mut context = Context::new(caller, event.r#type.as_str(), &span);
             context.deadline = deadline;
             let consumed = span.follow(consumer.consume(&context, event)).await;
+            context.kept().await?;
             span.status(consumed.as_ref().err().map_or(Code::Ok, Status::code));
             consumed?;
         }

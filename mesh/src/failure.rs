@@ -158,6 +158,9 @@ pub enum Refusal {
     /// The handler panicked.
     #[error("internal error")]
     Panicked,
+    /// What the answer rests on was read before it was kept, and then was not.
+    #[error("the database could not keep what was written; try again")]
+    NotKept,
     /// The process stops.
     #[error("this process is stopping; call again")]
     Draining,
@@ -199,6 +202,7 @@ impl Failure for Refusal {
             Self::NoConsumer(_) => (Code::Unavailable, "NO_CONSUMER"),
             Self::UnknownService(_) => (Code::NotFound, "UNKNOWN_SERVICE"),
             Self::Panicked => (Code::Internal, "PANIC"),
+            Self::NotKept => (Code::Unavailable, "DATABASE_UNAVAILABLE"),
             Self::Draining => (Code::Unavailable, "DRAINING"),
             // By gRPC's own table of codes.
             Self::NotOneMessage => (Code::Unimplemented, "NOT_ONE_MESSAGE"),

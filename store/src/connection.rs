@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::{Arguments, AssertSqlSafe, Executor};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::error::Error;
@@ -121,6 +122,13 @@ impl Connection {
             tokio::spawn(group::close(pool, self.service, counts));
         }
         told.await.map_err(|_| Error::NotCommitted)
+    }
+
+    /// Ends without a change: who tells when what was read is kept, where others may have left it in the
+    /// transaction.
+    pub(crate) fn leave_group(&mut self) -> Option<oneshot::Receiver<()>> {
+        let held = self.held.as_mut().filter(|held| !held.group.is_empty())?;
+        Some(held.group.join().0)
     }
 
     /// Commits what was written, and what others have left.

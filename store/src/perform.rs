@@ -65,7 +65,11 @@ pub(crate) async fn perform(store: &Store, handler: &Handler, taken: Taken) {
     let caller = Caller::service(store.service(), taken.project.as_str(), on_behalf);
     let context = Context::new(caller, taken.kind.as_str(), &span);
     let context = context.until(Instant::now() + LONGEST);
-    let work = AssertUnwindSafe(async { handler(context, &taken.payload, claim.clone()).await });
+    let work = AssertUnwindSafe(async {
+        let done = handler(context.clone(), &taken.payload, claim.clone()).await;
+        context.kept().await?;
+        done
+    });
     let work = span.follow(timeout(LONGEST, work.catch_unwind()));
     let done = tokio::select! {
         done = work => done,

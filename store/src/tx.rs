@@ -39,7 +39,7 @@ pub struct Tx {
     pub(crate) key: Option<Key>,
     /// The event that it is the effect of.
     pub(crate) event: Option<String>,
-    _open: OpenTransaction,
+    open: OpenTransaction,
 }
 
 /// What is written or said at the commit.
@@ -69,6 +69,14 @@ impl std::fmt::Debug for Tx {
     }
 }
 
+impl Drop for Tx {
+    fn drop(&mut self) {
+        if let Some(told) = self.connection.leave_group() {
+            self.open.has_read(told);
+        }
+    }
+}
+
 impl HasContext for Tx {
     fn context(&self) -> &Context {
         &self.context
@@ -87,7 +95,7 @@ impl Tx {
             pending: Pending::default(),
             key: None,
             event: None,
-            _open: open,
+            open,
         }
     }
 
@@ -121,6 +129,15 @@ impl Tx {
         }
         self.commit().await?;
         Ok(Response::new(message))
+    }
+
+    /// Ends it without a change, when all that it has read is kept: a writer may share its transaction with others
+    /// that are not yet committed. Answers and calls wait for that by themselves; whoever tells in another way
+    /// waits here.
+    pub async fn leave(self) -> Result<(), Error> {
+        let context = self.context.clone();
+        drop(self);
+        context.kept().await.map_err(|_| Error::NotCommitted)
     }
 
     /// Commits everything together, without an answer.

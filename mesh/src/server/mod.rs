@@ -228,9 +228,11 @@ impl Stack {
         mut request: Request<Body>,
         context: Context,
     ) -> Result<Response<Body>, Status> {
-        request.extensions_mut().insert(context);
+        request.extensions_mut().insert(context.clone());
         let handled = AssertUnwindSafe(self.parts.routes.clone().oneshot(request)).catch_unwind();
-        match handled.await {
+        let handled = handled.await;
+        context.kept().await?;
+        match handled {
             Ok(Ok(response)) if is_unrouted(&response) => {
                 Err(Refusal::Unknown(method.path.to_string()).into())
             }

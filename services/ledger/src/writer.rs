@@ -153,9 +153,11 @@ async fn commit(
             is_changed = true;
         }
     }
-    // A batch that changes nothing needs no commit: what it found was committed by others.
+    // A batch that changes nothing needs no commit: what it found is others' to commit.
     if is_changed {
-        tx.commit().await?;
+        tx.commit().await?
+    } else {
+        tx.leave().await?
     }
     Ok(results)
 }

@@ -119,6 +119,40 @@ async fn when_the_commit_of_a_group_fails_every_member_is_told() {
     assert!(write(store.clone(), "label 3".into(), Fate::Commits).await);
 }
 
+#[tokio::test]
+async fn what_a_writer_reads_of_others_leaves_it_only_when_it_is_kept() {
+    let world = World::new(Engine::Sqlite).await;
+    let store = world.open().await;
+    let found = async |waits: bool| {
+        let shop = service("shop");
+        let mut tx = store.begin_for(&shop).await.unwrap();
+        let rows = tx.query("SELECT name FROM labels WHERE project = $1").fetch_all().await;
+        let read: BTreeSet<String> =
+            rows.unwrap().iter().map(|row| row.get("name").unwrap()).collect();
+        if waits {
+            tx.leave().await.unwrap();
+        } else {
+            // A handler that leaves early: its answer waits in the layers.
+            drop(tx);
+            shop.kept().await.unwrap();
+        }
+        (read, names(&store).await)
+    };
+
+    // They queue in this order, so that the readers find what the writers have not yet committed.
+    let (_, _, left, dropped) = tokio::join!(
+        write(store.clone(), "one".into(), Fate::Commits),
+        write(store.clone(), "two".into(), Fate::Commits),
+        found(true),
+        found(false),
+    );
+
+    for (read, kept) in [left, dropped] {
+        assert_eq!(read.len(), 2);
+        assert!(read.is_subset(&kept), "{read:?} was told of, and only {kept:?} is kept");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 

@@ -9,7 +9,7 @@ use crate::hold;
 use crate::source::root;
 
 /// What the crate at a place may depend on in this workspace; `*` is any folder there, `.` the contracts.
-const MAY_KNOW: [(&str, &[&str]); 13] = [
+const MAY_KNOW: [(&str, &[&str]); 14] = [
     (".", &["contract", "contract/build"]),
     ("contract", &["contract/build"]),
     ("contract/build", &[]),
