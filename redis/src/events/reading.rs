@@ -45,7 +45,7 @@ impl Reader {
     }
 
     /// What is new, in any of these lanes; waits a moment for it.
-    pub(super) async fn new<'a>(
+    pub(super) async fn next<'a>(
         &mut self,
         lanes: impl Iterator<Item = &'a mut Lane>,
     ) -> Result<(), RedisError> {

@@ -87,12 +87,11 @@ impl Share {
         for (at, value, keeps) in held {
             let place = (consumer, at);
             let lane = self.lanes.get(&place).filter(|lane| lane.works_under(&value));
-            match lane {
-                Some(lane) => lane.extend(until),
-                None => {
-                    let lane = Lane::open(&self.redis, &self.intake, place, value, until);
-                    self.lanes.insert(place, lane);
-                }
+            if let Some(lane) = lane {
+                lane.extend(until);
+            } else {
+                let lane = Lane::open(&self.redis, &self.intake, place, value, until);
+                self.lanes.insert(place, lane);
             }
             if !keeps && let Some(lane) = self.lanes.get(&place) {
                 lane.finish();
@@ -105,23 +104,27 @@ impl Share {
             sleep(WAIT.min(REST)).await;
             return Ok(());
         }
-        let reader = match reader {
-            Some(reader) => reader,
-            None => {
-                let opened = Reader::open(&self.redis).await?;
-                for lane in self.lanes.values_mut() {
-                    lane.is_new = true;
-                }
-                reader.insert(opened)
-            }
+        let opened = match reader.take() {
+            Some(opened) => opened,
+            None => self.connect().await?,
         };
+        let reader = reader.insert(opened);
         let mut open: Vec<_> = self.lanes.values_mut().filter(|lane| lane.is_open()).collect();
         for lane in open.iter_mut().filter(|lane| lane.is_new) {
             reader.left(lane).await?;
             lane.is_new = false;
         }
-        reader.new(open.into_iter()).await?;
+        reader.next(open.into_iter()).await?;
         Ok(())
+    }
+
+    /// Another connection, by which nothing has been read yet.
+    async fn connect(&mut self) -> Result<Reader, Error> {
+        let reader = Reader::open(&self.redis).await?;
+        for lane in self.lanes.values_mut() {
+            lane.is_new = true;
+        }
+        Ok(reader)
     }
 
     /// Hands everything over at once.
