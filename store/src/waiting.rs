@@ -77,7 +77,7 @@ fn task(row: &Row) -> Result<Waiting, Error> {
 
 fn event(row: &Row) -> Result<Waiting, Error> {
     let key: String = row.get("key")?;
-    Ok(Waiting { subject_ids: vec![key], dead: row.get("dead")?, ..waiting(row)? })
+    Ok(Waiting { subject_ids: vec![key], ..waiting(row)? })
 }
 
 fn waiting(row: &Row) -> Result<Waiting, Error> {
