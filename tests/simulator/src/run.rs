@@ -66,7 +66,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
                 Ok(outcome) => add(&sum, outcome, arguments.trace),
                 Err(error) => {
                     let seed = arguments.seed + at;
-                    *failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some((seed, error));
+                    *failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
+                        Some((seed, error));
                     return;
                 }
             }
@@ -107,16 +108,17 @@ fn add(sum: &Mutex<Sum>, outcome: Outcome, trace: bool) {
 
 /// What broke in a history, and what went wrong before.
 fn told(outcome: &Outcome) -> String {
-    let mut text = format!("seed {} broke:\n", outcome.seed);
-    for broken in &outcome.broken {
-        text.push_str(&format!("  {} | {} | {}\n", broken.invariant, broken.id, broken.text));
-    }
-    text.push_str("after:\n");
-    for line in &outcome.trace {
-        text.push_str(&format!("  {line}\n"));
-    }
-    text.push_str(&format!("again: make simulate N=1 SEED={}\n", outcome.seed));
-    text
+    let broken =
+        outcome.broken.iter().map(|it| format!("  {} | {} | {}", it.invariant, it.id, it.text));
+    let faults = outcome.trace.iter().map(|line| format!("  {line}"));
+    let seed = outcome.seed;
+    let lines: Vec<_> = std::iter::once(format!("seed {seed} broke:"))
+        .chain(broken)
+        .chain(["after:".to_owned()])
+        .chain(faults)
+        .chain([format!("again: make simulate N=1 SEED={seed}\n")])
+        .collect();
+    lines.join("\n")
 }
 
 fn conclude(sum: &Sum, took: Duration) {
@@ -139,7 +141,11 @@ fn conclude(sum: &Sum, took: Duration) {
         }
     }
     for (invariant, seeds) in by_invariant {
-        say(&format!("broken: {invariant}: {} histories, seeds {:?}", seeds.len(), &seeds[..seeds.len().min(8)]));
+        say(&format!(
+            "broken: {invariant}: {} histories, seeds {:?}",
+            seeds.len(),
+            &seeds[..seeds.len().min(8)]
+        ));
     }
     say(&format!("{} histories with something broken", sum.broken.len()));
 }
