@@ -174,8 +174,7 @@ impl Pool {
         if let Some(at) = idle.iter().rposition(|idle| idle.schema == schema) {
             return Some(idle.swap_remove(at));
         }
-        let in_use = self.size - self.budget.available_permits();
-        if idle.len() + in_use <= self.size {
+        if idle.len() + self.in_use() <= self.size {
             return None;
         }
         let oldest = idle.iter().enumerate().min_by_key(|(_, idle)| idle.since)?.0;
@@ -241,6 +240,11 @@ impl Pool {
                 pool.give_back(held);
             }
         });
+    }
+
+    /// How many connections are on loan.
+    pub(crate) fn in_use(&self) -> usize {
+        self.size - self.budget.available_permits()
     }
 
     /// Closes the connections that are idle, and each of the others once it is given back.

@@ -224,6 +224,12 @@ impl Store {
         self.inner.pools.read.close();
     }
 
+    /// How many of its connections are in use: while there are none, nothing is asked of the database.
+    #[must_use]
+    pub fn in_use(&self) -> usize {
+        self.inner.pools.write.in_use() + self.inner.pools.read.in_use()
+    }
+
     /// How many transactions this store has committed.
     #[must_use]
     pub fn commits(&self) -> u64 {

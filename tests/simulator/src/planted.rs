@@ -119,14 +119,13 @@ const LOSES_UNIT: &str = "AFTER INSERT ON stock_movements WHEN NEW.kind = 'COMMI
     WHERE project = NEW.project AND id = NEW.variant_id AND on_hand > reserved; \
     INSERT INTO stock_movements (project, id, variant_id, kind, on_hand_delta, reserved_delta, order_id, time) \
     SELECT NEW.project, NEW.id || 'x', NEW.variant_id, 'SET', -1, 0, '', NEW.time WHERE changes() = 1; END";
-const POSTS_TWICE: &str = "AFTER INSERT ON transfers WHEN NEW.kind = 'POST_PENDING' \
-    BEGIN UPDATE accounts SET debits_posted = debits_posted + NEW.amount \
-    WHERE project = NEW.project AND id = NEW.debit_account_id; \
-    UPDATE accounts SET credits_posted = credits_posted + NEW.amount \
-    WHERE project = NEW.project AND id = NEW.credit_account_id; END";
-const CREDITS_MORE: &str = "AFTER INSERT ON transfers WHEN NEW.kind = 'POST_PENDING' \
-    BEGIN UPDATE accounts SET credits_posted = credits_posted + 1 \
-    WHERE project = NEW.project AND id = NEW.credit_account_id; END";
+const POSTS_TWICE: &str = "AFTER UPDATE OF debits_posted, credits_posted ON accounts \
+    BEGIN UPDATE accounts SET debits_posted = debits_posted + NEW.debits_posted - OLD.debits_posted, \
+    credits_posted = credits_posted + NEW.credits_posted - OLD.credits_posted \
+    WHERE project = NEW.project AND id = NEW.id; END";
+const CREDITS_MORE: &str = "AFTER UPDATE OF credits_posted ON accounts \
+    WHEN NEW.credits_posted > OLD.credits_posted BEGIN UPDATE accounts \
+    SET credits_posted = credits_posted + 1 WHERE project = NEW.project AND id = NEW.id; END";
 const IGNORES_KEYS: &str = "AFTER INSERT ON store_keys \
     BEGIN DELETE FROM store_keys WHERE project = NEW.project AND method = NEW.method \
     AND actor = NEW.actor AND key = NEW.key; END";
@@ -143,7 +142,10 @@ const CONFIRMS_TWICE: &str = "AFTER INSERT ON order_events WHEN NEW.note = 'paid
     BEGIN INSERT INTO order_events (project, order_id, position, at, state, actor, note) \
     VALUES (NEW.project, NEW.order_id, NEW.position + 1000, NEW.at, NEW.state, NEW.actor, 'paid'); END";
 const PAYS_TWICE: &str = "AFTER UPDATE OF outcome ON payment_attempts WHEN NEW.outcome = 'SUCCESS' \
-    AND NEW.number > 1 BEGIN UPDATE payment_attempts SET outcome = 'SUCCESS' \
-    WHERE project = NEW.project AND intent_id = NEW.intent_id AND number = 1; END";
+    BEGIN INSERT INTO payment_attempts (project, id, intent_id, number, provider, payment_method, amount_minor, \
+    amount_currency, outcome, provider_reference, decline_code, action_url, resolutions, create_time, update_time, \
+    etag, settled) VALUES (NEW.project, NEW.id || 'x', NEW.intent_id, NEW.number + 50, NEW.provider, \
+    NEW.payment_method, NEW.amount_minor, NEW.amount_currency, 'SUCCESS', NEW.provider_reference, '', '', 0, \
+    NEW.create_time, NEW.update_time, NEW.etag, 1); END";
 const RESURRECTS: &str = "AFTER UPDATE OF state ON orders WHEN NEW.state = 'CANCELLED' \
     BEGIN UPDATE orders SET state = 'CONFIRMED' WHERE project = NEW.project AND id = NEW.id; END";

@@ -14,10 +14,11 @@ use tokio::sync::mpsc;
 use crate::agent::Agent;
 use crate::world::SERVICES;
 
-/// How long nothing must go on, in real time: longer than a statement on a busy machine takes mostly. Where it
-/// takes longer once, a tenth of a second passes for everybody, which is no fault.
+/// How long nothing must go on, in real time.
 const TICK: Duration = Duration::from_micros(250);
 const QUIET_TICKS: u32 = 2;
+/// The same while a database is asked: half a second. Only who waits for a file that is locked needs it.
+const PATIENT_TICKS: u32 = 2000;
 /// How far time moves at once, more while nothing happens.
 const STEPS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
@@ -37,7 +38,8 @@ pub(crate) async fn pass(
             continue;
         }
         quiet += 1;
-        if quiet < QUIET_TICKS {
+        let needed = if asks(harness) { PATIENT_TICKS } else { QUIET_TICKS };
+        if quiet < needed {
             continue;
         }
         quiet = 0;
@@ -63,6 +65,11 @@ pub(crate) async fn open<T>(ticks: &mut mpsc::Receiver<()>, opening: impl Future
 pub(crate) async fn both(clock: &Clock, of_mesh: Duration, of_runtime: Duration) {
     clock.advance(of_mesh);
     tokio::time::advance(of_runtime).await;
+}
+
+/// Whether any database is being asked for something.
+fn asks(harness: &Harness) -> bool {
+    SERVICES.iter().any(|service| harness.store(service).in_use() > 0)
 }
 
 /// How much has been done: it stands still when nothing goes on.
