@@ -1,6 +1,6 @@
 # The front door: `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run trace test bench conformance faults format install
+.PHONY: help run trace test bench conformance faults simulate format install
 
 # Every service in one process, its data in ./data, the sample shop in it.
 SERVE = cargo run -- serve --data ./data --demo-shop
@@ -35,6 +35,12 @@ faults: ## Kill, pause, cut off and restart processes under load, and write the 
 	@scripts/install.sh test
 	cargo test --quiet --workspace --no-run
 	target/debug/store-testing target/debug/faults run $(if $(ONLY),--only $(ONLY),--page docs/faults.md)
+
+# N histories from SEED on; PLANTED=1 plants one bug after another instead, and shows that each is found.
+simulate: ## Run the mesh under faults that a seed fixes, and look for what was lost or done twice
+	@scripts/install.sh test
+	cargo test --quiet --workspace --no-run
+	target/debug/simulator $(if $(PLANTED),planted,run --histories $(or $(N),1000) --seed $(or $(SEED),1))
 
 format: ## Format the code and the contracts
 	@scripts/install.sh test

@@ -129,9 +129,11 @@ impl Service<Request<Body>> for Outgoing {
 }
 
 /// The services of this process. On a task of its own, a call that is cancelled or panics behaves as over the wire.
-pub(crate) fn near(stack: Arc<OnceLock<Stack>>, target: &'static str) -> Channel {
+pub(crate) fn near(stack: &Arc<OnceLock<Stack>>, target: &'static str) -> Channel {
+    // The services in the stack have channels such as this one: together they would never end.
+    let stack = Arc::downgrade(stack);
     BoxCloneSyncService::new(service_fn(move |request: Request<Body>| {
-        let stack = stack.get().cloned();
+        let stack = stack.upgrade().and_then(|stack| stack.get().cloned());
         async move {
             let stack = stack.ok_or(Refusal::Unavailable(target))?;
             // In a box from the start: a spawned future is moved a handful of times, and this one is long.

@@ -24,7 +24,8 @@ pub type Subscriptions = HashMap<String, Vec<&'static str>>;
 /// Delivers by calling the consuming service, near or far.
 pub(crate) struct MeshBus {
     pub(crate) subscriptions: Subscriptions,
-    pub(crate) peer: Box<dyn Fn(&'static str) -> Peer + Send + Sync>,
+    /// Nobody, once the mesh is gone.
+    pub(crate) peer: Box<dyn Fn(&'static str) -> Option<Peer> + Send + Sync>,
 }
 
 #[async_trait]
@@ -39,7 +40,8 @@ impl Bus for MeshBus {
         consumer: &'static str,
         events: Vec<Event>,
     ) -> Result<(), Status> {
-        let outgoing = (self.peer)(consumer).of(context);
+        let peer = (self.peer)(consumer).ok_or(Refusal::Unavailable(consumer))?;
+        let outgoing = peer.of(context);
         let request = DeliverRequest { consumer: consumer.to_owned(), events };
         EventsServiceClient::new(outgoing).deliver(request).await?;
         Ok(())

@@ -24,6 +24,7 @@ use crate::channel::{
     self, Channel, Configs, Credentials, MalformedTarget, Peer, Remote, Target, Way,
 };
 use crate::channelz::Registry;
+use crate::chaos::Chaos;
 use crate::clock::Clock;
 use crate::events::{Intake, MeshBus, Subscriptions};
 use crate::failure::Refusal;
@@ -73,6 +74,8 @@ pub struct Config {
     pub clock: Clock,
     /// What this process is called where it speaks for no service.
     pub process: &'static str,
+    /// What befalls its calls, in simulations.
+    pub chaos: Option<Arc<dyn Chaos>>,
 }
 
 impl Config {
@@ -92,6 +95,7 @@ impl Config {
             shared: Shared::default(),
             clock: Clock::system(),
             process,
+            chaos: None,
         }
     }
 }
@@ -146,6 +150,7 @@ struct Parts {
     outboxes: Arc<OnceLock<OutboxesHere>>,
     subscriptions: Subscriptions,
     channels: RwLock<HashMap<&'static str, Channel>>,
+    chaos: Option<Arc<dyn Chaos>>,
 }
 
 impl Mesh {
@@ -197,6 +202,7 @@ impl Mesh {
                 outboxes: Arc::default(),
                 subscriptions: config.subscriptions,
                 channels: RwLock::default(),
+                chaos: config.chaos,
             }),
         })
     }
@@ -222,7 +228,11 @@ impl Mesh {
                 let metrics = Arc::clone(&self.parts.metrics);
                 Remote::new(way, policies, self.parts.calls.clone(), metrics).channel()
             }
-            Some(_) | None => channel::near(Arc::clone(&self.parts.stack), service),
+            Some(_) | None => channel::near(&self.parts.stack, service),
+        };
+        let channel = match &self.parts.chaos {
+            Some(chaos) => chaos.way(service, channel),
+            None => channel,
         };
         let mut channels = channels.write().unwrap_or_else(PoisonError::into_inner);
         channels.entry(service).or_insert(channel).clone()
@@ -237,10 +247,14 @@ impl Mesh {
     /// The bus that needs nothing else installed: events are delivered by calls of the mesh.
     #[must_use]
     pub fn bus(&self) -> Arc<dyn Bus> {
-        let mesh = self.clone();
+        // A store has the bus, and is behind a service of this mesh: together they would never end.
+        let parts = Arc::downgrade(&self.parts);
         Arc::new(MeshBus {
             subscriptions: self.parts.subscriptions.clone(),
-            peer: Box::new(move |consumer| mesh.peer(mesh.parts.process, consumer)),
+            peer: Box::new(move |consumer| {
+                let mesh = Self { parts: parts.upgrade()? };
+                Some(mesh.peer(mesh.parts.process, consumer))
+            }),
         })
     }
 
@@ -372,8 +386,10 @@ impl Mesh {
 
     /// The way to services that run elsewhere, for what the mesh answers itself.
     fn elsewhere(&self) -> Elsewhere {
-        let mesh = self.clone();
+        // What is answered here is a part of the mesh: it must not keep it.
+        let parts = Arc::downgrade(&self.parts);
         Arc::new(move |service| {
+            let mesh = Self { parts: parts.upgrade()? };
             let (service, _) = mesh.parts.elsewhere.get_key_value(service)?;
             Some(mesh.peer(mesh.parts.process, service))
         })

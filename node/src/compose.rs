@@ -170,6 +170,7 @@ pub(crate) async fn service(noun: Noun, parts: &Parts) -> Result<Option<Service>
         pace: parts.pace,
         keep: parts.keep,
         metrics: parts.metrics.clone(),
+        chaos: None,
     })
     .await?;
     let mesh = &parts.mesh;

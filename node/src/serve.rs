@@ -187,6 +187,7 @@ fn mesh(
         limits: arguments.budgets.limits(),
         shared: redis.map(shared).unwrap_or_default(),
         clock,
+        chaos: None,
         process: if services.contains(&Noun::Gateway) { "gateway" } else { services[0].name() },
     })?)
 }

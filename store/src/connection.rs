@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use mesh::Chaos;
+use mesh::chaos::Told;
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::{Arguments, AssertSqlSafe, Executor};
 use tokio::sync::oneshot;
@@ -23,6 +25,8 @@ pub(crate) struct Counts {
     pub(crate) syncs: AtomicU64,
     /// Shared with the other stores of the process.
     pub(crate) metrics: Metrics,
+    /// Asked what becomes of each commit, in simulations.
+    pub(crate) chaos: Option<Arc<dyn Chaos>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +88,20 @@ impl Connection {
 
     /// Commits what an RPC or a task did; the method says which.
     pub(crate) async fn commit(&mut self, method: &str) -> Result<(), Error> {
+        let Some(chaos) = self.counts.chaos.clone() else {
+            return self.commit_surely(method).await;
+        };
+        let (service, mut came) = (self.service, Err(Error::Ended));
+        let making = Box::pin(async { came = self.commit_surely(method).await });
+        let told = chaos.commit(service, method, making).await;
+        match told {
+            Told::Truth => came,
+            Told::Lost => Err(Error::lost()),
+            Told::Made => Ok(()),
+        }
+    }
+
+    async fn commit_surely(&mut self, method: &str) -> Result<(), Error> {
         if self.may_share() {
             self.share().await?;
         } else {

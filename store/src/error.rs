@@ -180,6 +180,13 @@ pub enum Error {
     Database(#[source] sqlx::Error),
 }
 
+impl Error {
+    /// What a service is told in a simulation in which its database goes away.
+    pub(crate) fn lost() -> Self {
+        Self::Unavailable(sqlx::Error::WorkerCrashed)
+    }
+}
+
 /// A statement that names no `$1` would reach rows of every project.
 #[derive(Debug, thiserror::Error)]
 #[error("a statement does not bind the project as $1: {0}")]

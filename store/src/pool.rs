@@ -221,6 +221,9 @@ impl Pool {
 
     /// Takes back a connection that nothing is open on, but a transaction that others go on with.
     pub(crate) fn give_back(&self, held: Held) {
+        if self.budget.is_closed() {
+            return;
+        }
         let Held { connection, schema, plans, group, _permit } = held;
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.push(Idle { connection, schema, plans, group, since: Instant::now() });
@@ -238,6 +241,12 @@ impl Pool {
                 pool.give_back(held);
             }
         });
+    }
+
+    /// Closes the connections that are idle, and each of the others once it is given back.
+    pub(crate) fn close(&self) {
+        self.budget.close();
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Closes a connection that failed, and the idle ones, which have likely failed with it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 use contract::{Kind, Resource};
-use mesh::{Bus, Changes, Clock, Context, HasContext, Ids};
+use mesh::{Bus, Changes, Chaos, Clock, Context, HasContext, Ids};
 use sqlx::any::AnyRow;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -48,6 +48,8 @@ pub struct Config {
     pub keep: Keep,
     /// What it counts, together with the other stores of the process.
     pub metrics: Metrics,
+    /// What befalls its commits, in simulations.
+    pub chaos: Option<Arc<dyn Chaos>>,
 }
 
 /// How a service remembers. Clones share everything.
@@ -119,7 +121,7 @@ impl Store {
     /// Opens a service's database and brings its tables up to date.
     pub async fn open(config: Config) -> Result<Self, Error> {
         let Config { service, database, migrations, bus, changes, clock, ids, .. } = config;
-        let Config { pace, keep, metrics, .. } = config;
+        let Config { pace, keep, metrics, chaos, .. } = config;
         let pools = database.open(service).await?;
         migrate::run(&pools.write, service, migrations, &clock).await?;
         tasks::take_back(&pools.write, service, &clock).await?;
@@ -130,7 +132,7 @@ impl Store {
             changes,
             clock,
             ids,
-            counts: Arc::new(Counts { metrics, ..Counts::default() }),
+            counts: Arc::new(Counts { metrics, chaos, ..Counts::default() }),
             pace,
             keep,
             leases: Leases::new(pace.lease),
@@ -213,6 +215,13 @@ impl Store {
             return Ok(());
         }
         Err(Error::Table { table: R::TABLE, resource: R::NAME, problems })
+    }
+
+    /// Closes its connections, for who opens the same database once more in this process: whoever still asks
+    /// for one is refused. On PostgreSQL the stores of a process share them.
+    pub fn close(&self) {
+        self.inner.pools.write.close();
+        self.inner.pools.read.close();
     }
 
     /// How many transactions this store has committed.

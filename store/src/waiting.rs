@@ -53,8 +53,9 @@ impl Store {
         size: u32,
     ) -> Result<ListWaitingResponse, Error> {
         let statement = Statement::new(
-            "SELECT position, id, type AS kind, consumer, key, attempts, error, due_time, create_time \
-             FROM store_outbox WHERE project = $1 AND position > $2 ORDER BY position LIMIT $3",
+            "SELECT position, id, type AS kind, consumer, key, attempts, dead, error, due_time, create_time \
+             FROM store_outbox WHERE project = $1 AND position > $2 AND deliver_time IS NULL \
+             ORDER BY position LIMIT $3",
         );
         let statement = statement.bind(context.caller.project()).bind(position).bind(size);
         let rows = self.fetch(statement, deadline(context)).await?;
@@ -76,7 +77,7 @@ fn task(row: &Row) -> Result<Waiting, Error> {
 
 fn event(row: &Row) -> Result<Waiting, Error> {
     let key: String = row.get("key")?;
-    Ok(Waiting { subject_ids: vec![key], ..waiting(row)? })
+    Ok(Waiting { subject_ids: vec![key], dead: row.get("dead")?, ..waiting(row)? })
 }
 
 fn waiting(row: &Row) -> Result<Waiting, Error> {

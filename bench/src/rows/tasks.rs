@@ -72,6 +72,7 @@ impl Queue {
             pace: Pace::default(),
             keep: Keep::default(),
             metrics: Metrics::default(),
+            chaos: None,
         })
         .await?;
         let caller = mesh::Caller::service("queue", mesh::caller::DEFAULT_PROJECT, None);

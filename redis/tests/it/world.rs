@@ -116,6 +116,7 @@ async fn open(
         pace: store::Pace::default(),
         keep: store::Keep::default(),
         metrics: store::Metrics::default(),
+        chaos: None,
     };
     Store::open(config).await.unwrap()
 }

@@ -155,9 +155,9 @@ async fn commit(
     }
     // A batch that changes nothing needs no commit: what it found is others' to commit.
     if is_changed {
-        tx.commit().await?
+        tx.commit().await?;
     } else {
-        tx.leave().await?
+        tx.leave().await?;
     }
     Ok(results)
 }

@@ -17,7 +17,7 @@ mod refund;
 mod resolve;
 mod rpc;
 mod settle;
-mod simulator;
+pub mod simulator;
 mod store;
 mod tasks;
 

@@ -29,12 +29,14 @@ use crate::provider::{Charge, Outcome, Provider, Record, Records, Repaid, Repaym
 const SLOW: Duration = Duration::from_secs(2);
 
 /// The simulated provider.
-pub(crate) struct Simulator {
+pub struct Simulator {
     store: Store,
 }
 
 impl Simulator {
-    pub(crate) fn new(store: Store) -> Self {
+    /// The simulator that keeps what it was asked in the tables of payments.
+    #[must_use]
+    pub fn new(store: Store) -> Self {
         Self { store }
     }
 }

@@ -45,6 +45,7 @@ impl World {
             pace: Pace::default(),
             keep: Keep::default(),
             metrics: Metrics::default(),
+            chaos: None,
         }
     }
 

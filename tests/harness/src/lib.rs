@@ -7,8 +7,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use mesh::identity::Roles;
-use mesh::{Caller, Clock, Context, Ids, Mesh, Peer, Principal, Service};
-use store::{Config, Migration, Store};
+use mesh::limits::Limits;
+use mesh::{Caller, Chaos, Clock, Context, Ids, Mesh, Peer, Principal, Service};
+use store::{Config, Database, Migration, Store};
 use store_testing::TestDatabase;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -58,8 +59,22 @@ pub struct Harness {
     stores: HashMap<&'static str, Store>,
     stop: CancellationToken,
     tracker: TaskTracker,
-    /// Kept while the stores are used.
-    database: TestDatabase,
+    /// Kept while the stores are used; somebody else's where there is none.
+    database: Option<TestDatabase>,
+}
+
+/// What a mesh is started with.
+pub struct Place {
+    /// Where its services remember.
+    pub database: Database,
+    /// Its time.
+    pub clock: Clock,
+    /// Where its ids come from.
+    pub ids: Ids,
+    /// The budgets of its callers.
+    pub limits: Limits,
+    /// What befalls it.
+    pub chaos: Option<Arc<dyn Chaos>>,
 }
 
 impl Harness {
@@ -70,12 +85,26 @@ impl Harness {
     }
 
     /// The same over a database that may hold something already, at a time.
+    pub async fn start_on(database: TestDatabase, parts: Vec<Part>, clock: Clock) -> Self {
+        let place = Place {
+            // One budget of connections for all services, as in a process.
+            database: database.open(),
+            ids: Ids::new(clock.clone()),
+            clock,
+            limits: Limits::default(),
+            chaos: None,
+        };
+        Self { database: Some(database), ..Self::start_at(place, parts).await }
+    }
+
+    /// The same over a database that somebody else keeps.
     ///
     /// # Panics
     ///
     /// When the contracts make no mesh, or a store does not open.
     #[expect(clippy::expect_used, reason = "a test that cannot start has failed")]
-    pub async fn start_on(database: TestDatabase, parts: Vec<Part>, clock: Clock) -> Self {
+    pub async fn start_at(place: Place, parts: Vec<Part>) -> Self {
+        let Place { database, clock, ids, limits, chaos } = place;
         let mut subscriptions: HashMap<String, Vec<&'static str>> = HashMap::new();
         for part in &parts {
             for event in part.consumes {
@@ -85,12 +114,12 @@ impl Harness {
         let mesh = Mesh::new(mesh::Config {
             roles: tradewind::roles::roles(),
             subscriptions,
+            limits,
             clock: clock.clone(),
+            chaos: chaos.clone(),
             ..mesh::Config::new("test", vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS])
         })
         .expect("the contracts make a mesh");
-        // One budget of connections for all services, as in a process.
-        let opened = database.open();
         let metrics = store::Metrics::default();
         metrics.register(mesh.metrics());
         let mut stores = HashMap::new();
@@ -98,15 +127,16 @@ impl Harness {
         for part in parts {
             let store = Store::open(Config {
                 service: part.name,
-                database: opened.clone(),
+                database: database.clone(),
                 migrations: part.migrations,
                 bus: mesh.bus(),
                 changes: mesh.changes().clone(),
                 clock: clock.clone(),
-                ids: Ids::new(clock.clone()),
+                ids: ids.clone(),
                 pace: store::Pace::default(),
                 keep: store::Keep::default(),
                 metrics: metrics.clone(),
+                chaos: chaos.clone(),
             })
             .await
             .expect("the store opens");
@@ -115,7 +145,7 @@ impl Harness {
         }
         let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
         mesh.run(services, &stop, &tracker).expect("the services run");
-        Self { mesh, clock, stores, stop, tracker, database }
+        Self { mesh, clock, stores, stop, tracker, database: None }
     }
 
     /// The store of a service that runs here.
@@ -191,12 +221,27 @@ impl Harness {
         context(Caller::service(name, mesh::caller::DEFAULT_PROJECT, on_behalf.map(Into::into)))
     }
 
-    /// Ends the services and waits for their work, and gives the database back for another start.
-    pub async fn stop(self) -> TestDatabase {
+    /// Closes all databases. Nothing is waited for: a mesh that was killed has nobody left who could.
+    pub fn close(&self) {
+        self.stores.values().for_each(Store::close);
+    }
+
+    /// Ends the services and waits for their work.
+    pub async fn end(&self) {
         self.stop.cancel();
         self.tracker.close();
         self.tracker.wait().await;
-        self.database
+    }
+
+    /// Ends the services, and gives the database back for another start.
+    ///
+    /// # Panics
+    ///
+    /// When the database is somebody else's.
+    #[expect(clippy::expect_used, reason = "a test that keeps its database itself has it already")]
+    pub async fn stop(self) -> TestDatabase {
+        self.end().await;
+        self.database.expect("the database is this mesh's own")
     }
 }
 

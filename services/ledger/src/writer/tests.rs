@@ -41,6 +41,7 @@ async fn open(database: Database, clock: &Clock) -> Store {
         pace: ::store::Pace::default(),
         keep: ::store::Keep::default(),
         metrics: ::store::Metrics::default(),
+        chaos: None,
     };
     Store::open(config).await.unwrap()
 }

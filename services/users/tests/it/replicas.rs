@@ -39,6 +39,7 @@ impl Replica {
             pace: store::Pace::default(),
             keep: store::Keep::default(),
             metrics: store::Metrics::default(),
+            chaos: None,
         })
         .await
         .unwrap();

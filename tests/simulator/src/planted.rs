@@ -1,0 +1,149 @@
+//! Bugs that are planted, each to be found: what shows that the simulator can fail.
+//!
+//! Most are a trigger in one service's database, which undoes or repeats behind the service's back what the
+//! service does; the others lie on a channel, at a commit or at the provider. None is in the code of a service.
+
+use anyhow::Result;
+use harness::Harness;
+
+use crate::quiet::anybody;
+
+/// A bug to be planted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Bug {
+    /// A commit forgets the event that an order is confirmed.
+    ForgetsEvents,
+    /// A consumer does not note which events it had.
+    SkipsInbox,
+    /// Every mail is written twice.
+    MailsTwice,
+    /// The task is forgotten that takes the stock of a paid order.
+    ForgetsStock,
+    /// The task is forgotten that goes on with a checkout whose process died.
+    ForgetsCheckout,
+    /// The task is forgotten that asks what came of a payment.
+    ForgetsAttempt,
+    /// The task is forgotten that posts or voids what the ledger holds for a refund.
+    ForgetsSettling,
+    /// Stock is held twice, and noted once.
+    ReservesTwice,
+    /// Stock that is given back is not.
+    ReleasesNothing,
+    /// A unit more leaves the shelf than was sold, and is noted as counted.
+    LosesUnit,
+    /// A transfer is posted twice.
+    PostsTwice,
+    /// A transfer is credited with a cent more than it is debited with.
+    CreditsMore,
+    /// An idempotency key is forgotten at once.
+    IgnoresKeys,
+    /// The answer that is kept under a key is not the one that was given.
+    KeepsOtherAnswer,
+    /// A commit fails, and its service is told that it was made.
+    PretendsCommits,
+    /// The provider takes the amount twice, under another key.
+    TakesTwice,
+    /// The provider gives back twice, under another key.
+    RefundsTwice,
+    /// An order counts less as given back than was.
+    ForgetsRefund,
+    /// A refund is on record twice.
+    CountsRefundTwice,
+    /// An order is confirmed twice in its history.
+    ConfirmsTwice,
+    /// A second attempt is on record as paid.
+    PaysTwice,
+    /// An order that was cancelled comes back.
+    Resurrects,
+}
+
+impl Bug {
+    /// What is put into which service's database.
+    fn trigger(self) -> Option<(&'static str, &'static str)> {
+        Some(match self {
+            Self::ForgetsEvents => ("orders", FORGETS_EVENTS),
+            Self::SkipsInbox => ("notifications", SKIPS_INBOX),
+            Self::MailsTwice => ("notifications", MAILS_TWICE),
+            Self::ForgetsStock => ("orders", FORGETS_STOCK),
+            Self::ForgetsCheckout => ("orders", FORGETS_CHECKOUT),
+            Self::ForgetsAttempt => ("payments", FORGETS_ATTEMPT),
+            Self::ForgetsSettling => ("payments", FORGETS_SETTLING),
+            Self::ReservesTwice => ("catalog", RESERVES_TWICE),
+            Self::LosesUnit => ("catalog", LOSES_UNIT),
+            Self::PostsTwice => ("ledger", POSTS_TWICE),
+            Self::CreditsMore => ("ledger", CREDITS_MORE),
+            Self::IgnoresKeys => ("orders", IGNORES_KEYS),
+            Self::KeepsOtherAnswer => ("orders", KEEPS_OTHER_ANSWER),
+            Self::ForgetsRefund => ("orders", FORGETS_REFUND),
+            Self::CountsRefundTwice => ("orders", COUNTS_REFUND_TWICE),
+            Self::ConfirmsTwice => ("orders", CONFIRMS_TWICE),
+            Self::PaysTwice => ("payments", PAYS_TWICE),
+            Self::Resurrects => ("orders", RESURRECTS),
+            Self::ReleasesNothing
+            | Self::PretendsCommits
+            | Self::TakesTwice
+            | Self::RefundsTwice => return None,
+        })
+    }
+
+    /// Puts it where it belongs; one that is there already stays.
+    pub(crate) async fn plant(self, harness: &Harness) -> Result<()> {
+        let Some((service, does)) = self.trigger() else { return Ok(()) };
+        let sql = format!("CREATE TRIGGER IF NOT EXISTS planted {does}");
+        let mut tx = harness.store(service).begin_for(&anybody(harness)).await?;
+        tx.unscoped(sql).execute().await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+const FORGETS_EVENTS: &str = "BEFORE INSERT ON store_outbox \
+    WHEN NEW.type = 'tradewind.orders.v1.OrderConfirmed' BEGIN SELECT RAISE(IGNORE); END";
+const SKIPS_INBOX: &str = "AFTER INSERT ON store_inbox \
+    BEGIN DELETE FROM store_inbox WHERE event = NEW.event; END";
+const MAILS_TWICE: &str = "AFTER INSERT ON mails WHEN NEW.template = 'order_cancelled' \
+    BEGIN INSERT INTO mails SELECT project, id || 'x', customer_id, recipient, template, reference, subject, \
+    body, state, error, create_time, update_time, etag FROM mails WHERE id = NEW.id; END";
+const FORGETS_STOCK: &str = "BEFORE INSERT ON store_tasks WHEN NEW.kind = 'commit_stock' \
+    BEGIN SELECT RAISE(IGNORE); END";
+const FORGETS_CHECKOUT: &str = "AFTER UPDATE ON store_tasks WHEN NEW.kind = 'checkout' AND NEW.token > 1 \
+    BEGIN DELETE FROM store_tasks WHERE id = NEW.id; END";
+const FORGETS_ATTEMPT: &str = "AFTER UPDATE ON store_tasks WHEN NEW.kind = 'resolve_attempt' AND NEW.token > 1 \
+    BEGIN DELETE FROM store_tasks WHERE id = NEW.id; END";
+const FORGETS_SETTLING: &str = "BEFORE INSERT ON store_tasks WHEN NEW.kind = 'settle_refund' \
+    BEGIN SELECT RAISE(IGNORE); END";
+const RESERVES_TWICE: &str = "AFTER INSERT ON stock_movements WHEN NEW.kind = 'RESERVED' \
+    BEGIN UPDATE stock_levels SET reserved = reserved + NEW.reserved_delta \
+    WHERE project = NEW.project AND id = NEW.variant_id AND on_hand - reserved >= NEW.reserved_delta; END";
+const LOSES_UNIT: &str = "AFTER INSERT ON stock_movements WHEN NEW.kind = 'COMMITTED' \
+    BEGIN UPDATE stock_levels SET on_hand = on_hand - 1 \
+    WHERE project = NEW.project AND id = NEW.variant_id AND on_hand > reserved; \
+    INSERT INTO stock_movements (project, id, variant_id, kind, on_hand_delta, reserved_delta, order_id, time) \
+    SELECT NEW.project, NEW.id || 'x', NEW.variant_id, 'SET', -1, 0, '', NEW.time WHERE changes() = 1; END";
+const POSTS_TWICE: &str = "AFTER INSERT ON transfers WHEN NEW.kind = 'POST_PENDING' \
+    BEGIN UPDATE accounts SET debits_posted = debits_posted + NEW.amount \
+    WHERE project = NEW.project AND id = NEW.debit_account_id; \
+    UPDATE accounts SET credits_posted = credits_posted + NEW.amount \
+    WHERE project = NEW.project AND id = NEW.credit_account_id; END";
+const CREDITS_MORE: &str = "AFTER INSERT ON transfers WHEN NEW.kind = 'POST_PENDING' \
+    BEGIN UPDATE accounts SET credits_posted = credits_posted + 1 \
+    WHERE project = NEW.project AND id = NEW.credit_account_id; END";
+const IGNORES_KEYS: &str = "AFTER INSERT ON store_keys \
+    BEGIN DELETE FROM store_keys WHERE project = NEW.project AND method = NEW.method \
+    AND actor = NEW.actor AND key = NEW.key; END";
+const KEEPS_OTHER_ANSWER: &str = "AFTER UPDATE OF answer ON store_keys WHEN NEW.answer IS NOT NULL \
+    BEGIN UPDATE store_keys SET answer = x'' WHERE project = NEW.project AND method = NEW.method \
+    AND actor = NEW.actor AND key = NEW.key; END";
+const FORGETS_REFUND: &str = "AFTER UPDATE OF state ON order_refunds WHEN NEW.state = 'SUCCEEDED' \
+    BEGIN UPDATE orders SET refunded_minor = refunded_minor - 1 \
+    WHERE project = NEW.project AND id = NEW.order_id; END";
+const COUNTS_REFUND_TWICE: &str = "AFTER UPDATE OF state ON order_refunds WHEN NEW.state = 'SUCCEEDED' \
+    BEGIN INSERT INTO order_refunds (project, id, order_id, amount_minor, reason, state) \
+    VALUES (NEW.project, NEW.id || 'x', NEW.order_id, NEW.amount_minor, NEW.reason, 'SUCCEEDED'); END";
+const CONFIRMS_TWICE: &str = "AFTER INSERT ON order_events WHEN NEW.note = 'paid' \
+    BEGIN INSERT INTO order_events (project, order_id, position, at, state, actor, note) \
+    VALUES (NEW.project, NEW.order_id, NEW.position + 1000, NEW.at, NEW.state, NEW.actor, 'paid'); END";
+const PAYS_TWICE: &str = "AFTER UPDATE OF outcome ON payment_attempts WHEN NEW.outcome = 'SUCCESS' \
+    AND NEW.number > 1 BEGIN UPDATE payment_attempts SET outcome = 'SUCCESS' \
+    WHERE project = NEW.project AND intent_id = NEW.intent_id AND number = 1; END";
+const RESURRECTS: &str = "AFTER UPDATE OF state ON orders WHEN NEW.state = 'CANCELLED' \
+    BEGIN UPDATE orders SET state = 'CONFIRMED' WHERE project = NEW.project AND id = NEW.id; END";
