@@ -68,7 +68,7 @@ impl Store {
     pub async fn hasten(&self, context: &Context, task: &Driven) -> Result<bool, Error> {
         let statement = Statement::new(
             "UPDATE store_tasks SET due_time = $4, attempts = CASE WHEN dead = 1 THEN 0 ELSE attempts END, \
-             dead = 0 WHERE project = $1 AND id = $2 AND token = $3",
+             dead = 0, held = 0 WHERE project = $1 AND id = $2 AND token = $3",
         );
         let statement = statement.bind(context.caller.project()).bind(&task.id).bind(task.token);
         let statement = statement.bind(self.inner.clock.now_micros());

@@ -36,14 +36,19 @@ impl Store {
         loop {
             let settled = self.inner.settled.notified();
             let begun = self.inner.begun.load(Ordering::SeqCst);
-            let idle = self.inner.running.load(Ordering::SeqCst) == 0 && !self.is_due().await?;
-            // What began meanwhile may have taken the rows that were looked for.
-            if idle && self.inner.begun.load(Ordering::SeqCst) == begun {
-                return Ok(());
+            // Who is at work is waited for, and not asked to look for more: that would be work again.
+            if self.inner.running.load(Ordering::SeqCst) == 0 {
+                let due = self.is_due().await?;
+                // What began meanwhile may have taken the rows that were looked for.
+                if !due && self.inner.begun.load(Ordering::SeqCst) == begun {
+                    return Ok(());
+                }
+                if due {
+                    self.inner.tasks.notify_one();
+                    self.inner.events.notify_one();
+                    self.inner.schedules.changed.notify_one();
+                }
             }
-            self.inner.tasks.notify_one();
-            self.inner.events.notify_one();
-            self.inner.schedules.changed.notify_one();
             let _ = timeout(Duration::from_millis(20), settled).await;
         }
     }

@@ -72,12 +72,12 @@ fn task(row: &Row) -> Result<Waiting, Error> {
     let payload = serde_json::from_str(&payload).unwrap_or_default();
     let mut subject_ids = Vec::new();
     ids("", &payload, &mut subject_ids);
-    Ok(Waiting { subject_ids, dead: row.get("dead")?, ..waiting(row)? })
+    Ok(Waiting { subject_ids, ..waiting(row)? })
 }
 
 fn event(row: &Row) -> Result<Waiting, Error> {
     let key: String = row.get("key")?;
-    Ok(Waiting { subject_ids: vec![key], dead: row.get("dead")?, ..waiting(row)? })
+    Ok(Waiting { subject_ids: vec![key], ..waiting(row)? })
 }
 
 fn waiting(row: &Row) -> Result<Waiting, Error> {
@@ -86,6 +86,7 @@ fn waiting(row: &Row) -> Result<Waiting, Error> {
         kind: row.get("kind")?,
         consumer: row.get("consumer")?,
         attempts: row.get("attempts")?,
+        dead: row.get("dead")?,
         error: row.get("error")?,
         due_time: Some(row.get("due_time")?),
         create_time: Some(row.get("create_time")?),

@@ -106,9 +106,12 @@ pub(super) fn late(service: &str, waiting: &Waiting, limit: i64) -> Option<Doubt
         waiting.due_time.as_ref().map_or(0, micros),
         waiting.create_time.as_ref().map_or(0, micros),
     );
-    let (problem, advice) = if waiting.dead {
+    let is_event = !waiting.consumer.is_empty();
+    let (problem, advice) = if waiting.dead && is_event {
+        ("an event was refused too often and waits for a person", DEAD)
+    } else if waiting.dead {
         ("a task failed too often and waits for a person", DEAD)
-    } else if !waiting.consumer.is_empty() && made < limit {
+    } else if is_event && made < limit {
         ("an event has not reached its consumer", LATE)
     } else if due < limit {
         ("a task is overdue", LATE)
@@ -120,7 +123,7 @@ pub(super) fn late(service: &str, waiting: &Waiting, limit: i64) -> Option<Doubt
     let of = waiting.subject_ids.join(", ");
     let said = format!("`{}` of {of}, tried {} times", waiting.kind, waiting.attempts);
     let mut doubt = Doubt::new(Check::Stuck, &waiting.id, problem, advice).side(service, said);
-    if !waiting.consumer.is_empty() {
+    if is_event {
         doubt = doubt.side("for", waiting.consumer.as_str());
     }
     if !waiting.error.is_empty() {

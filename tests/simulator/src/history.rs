@@ -93,12 +93,13 @@ impl History {
     async fn go_on(&self, life: u64, lives: &OnceLock<Harness>) -> Result<Vec<Broken>> {
         let Self { agent, clock, .. } = self;
         agent.calm(true);
+        let ticks = time::ticks();
         let seed = mix(self.seed, life);
         let started = world::start(self.directory.path(), clock, seed, agent).await?;
         let harness = lives.get_or_init(|| started);
         tokio::select! {
             broken = self.play(harness) => broken,
-            () = time::pass(harness, agent, PATIENCE) => {
+            () = time::pass(ticks, harness, agent, PATIENCE) => {
                 let text = format!("the history does not end in {} s", PATIENCE.as_secs());
                 Ok(vec![Broken::new("nothing is stuck", "", text)])
             }

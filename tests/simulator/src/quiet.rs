@@ -50,7 +50,8 @@ pub(crate) async fn left(harness: &Harness, excused: &[String]) -> Result<Vec<Le
         let reader = harness.store(service).read(&anybody(harness));
         let tasks = reader.unscoped(
             "SELECT kind, payload AS about, due_time AS due, dead FROM store_tasks \
-             UNION ALL SELECT type AS kind, key AS about, due_time AS due, 0 AS dead FROM store_outbox",
+             UNION ALL SELECT type AS kind, key AS about, due_time AS due, dead FROM store_outbox \
+             WHERE deliver_time IS NULL",
         );
         for row in tasks.fetch_all().await? {
             let found = read(service, &row)?;

@@ -24,8 +24,8 @@ pub(crate) struct Arguments {
     /// The seed of the first; each has the next one.
     #[arg(long, short, default_value_t = 1)]
     seed: u64,
-    /// How many run at once.
-    #[arg(long, default_value_t = 2)]
+    /// How many run at once; each waits for its databases much of the time.
+    #[arg(long, default_value_t = 4)]
     threads: u64,
     /// No more are begun after so many seconds.
     #[arg(long, value_name = "SECONDS")]

@@ -22,8 +22,13 @@ const QUIET_TICKS: u32 = 2;
 const STEPS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
 /// Moves time whenever nothing goes on, until it is dropped; returns when so much real time is over.
-pub(crate) async fn pass(harness: &Harness, agent: &Agent, patience: Duration) {
-    let (mut ticks, began) = (ticks(), std::time::Instant::now());
+pub(crate) async fn pass(
+    mut ticks: mpsc::Receiver<()>,
+    harness: &Harness,
+    agent: &Agent,
+    patience: Duration,
+) {
+    let began = std::time::Instant::now();
     let (mut last, mut quiet, mut step) = (0, 0, STEPS.0);
     while ticks.recv().await.is_some() && began.elapsed() < patience {
         let now = progress(harness, agent);
@@ -55,8 +60,9 @@ fn progress(harness: &Harness, agent: &Agent) -> u64 {
     stores.map(|store| store.statements() + store.commits()).sum::<u64>() + agent.calls()
 }
 
-/// Ticks of real time. The thread that gives them also keeps the runtime from moving its time by itself.
-fn ticks() -> mpsc::Receiver<()> {
+/// Ticks of real time. From now on the runtime does not move its time by itself: the thread that gives them
+/// keeps it from that.
+pub(crate) fn ticks() -> mpsc::Receiver<()> {
     let (give, ticks) = mpsc::channel(1);
     tokio::task::spawn_blocking(move || {
         while give.blocking_send(()).is_ok() {
