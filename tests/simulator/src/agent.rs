@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use mesh::chaos::{Making, Told};
 use mesh::policy::Policies;
-use mesh::{Chaos, Channel, async_trait};
+use mesh::{Channel, Chaos, async_trait};
 use tokio::sync::{Notify, oneshot};
 use tower::service_fn;
 use tower::util::BoxCloneSyncService;
@@ -186,7 +186,9 @@ impl Chaos for Agent {
 
     async fn commit(&self, service: &'static str, method: &str, making: Making<'_>) -> Told {
         let method = way::short(method);
-        if self.has(Bug::PretendsCommits) && (service, method) == ("notifications", "OrderConfirmed") {
+        if self.has(Bug::PretendsCommits)
+            && (service, method) == ("notifications", "OrderConfirmed")
+        {
             return Told::Made;
         }
         match self.draw(Place::Commit, &format!("commit {service} {method}")) {

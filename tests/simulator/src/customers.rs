@@ -149,8 +149,11 @@ impl Customers {
             }
             Act::Cancel { of, by_merchant } => {
                 let (customer, id) = self.order(*of)?;
-                let context =
-                    if *by_merchant { harness.as_merchant() } else { customer_of(harness, customer) };
+                let context = if *by_merchant {
+                    harness.as_merchant()
+                } else {
+                    customer_of(harness, customer)
+                };
                 let request = CancelOrderRequest { id, reason: "it is not wanted".into() };
                 Some(order(orders(harness, &context).cancel_order(request).await))
             }

@@ -93,9 +93,10 @@ impl History {
     async fn go_on(&self, life: u64, lives: &OnceLock<Harness>) -> Result<Vec<Broken>> {
         let Self { agent, clock, .. } = self;
         agent.calm(true);
-        let ticks = time::ticks();
+        let mut ticks = time::ticks();
         let seed = mix(self.seed, life);
-        let started = world::start(self.directory.path(), clock, seed, agent).await?;
+        let opening = world::start(self.directory.path(), clock, seed, agent);
+        let started = time::open(&mut ticks, opening).await?;
         let harness = lives.get_or_init(|| started);
         tokio::select! {
             broken = self.play(harness) => broken,

@@ -57,7 +57,11 @@ fn find(template: &Template, bug: Bug, arguments: &Arguments) -> Result<bool> {
             again += u64::from(rerun.broken.iter().any(|it| by.contains(&it.invariant.as_str())));
         }
         let enough = again * 10 >= arguments.reruns * 9;
-        say(&format!("| `{name}` | {seed} | {} | {again} of {} |", by.join(", "), arguments.reruns));
+        say(&format!(
+            "| `{name}` | {seed} | {} | {again} of {} |",
+            by.join(", "),
+            arguments.reruns
+        ));
         return Ok(enough);
     }
     tell(&format!("{name} is not found in {} histories", arguments.within));

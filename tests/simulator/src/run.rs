@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
 
 use crate::history::{self, Outcome};
 use crate::planted::Bug;
@@ -55,7 +55,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     let template = Template::make()?;
     let (next, sum) = (AtomicU64::new(0), Mutex::new(Sum::default()));
     let limit = arguments.within.map(Duration::from_secs);
-    let failed = Mutex::new(None);
+    let failed = AtomicU64::new(0);
     let work = || {
         while limit.is_none_or(|limit| began.elapsed() < limit) {
             let at = next.fetch_add(1, Ordering::SeqCst);
@@ -65,9 +65,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
             match history::run(&template, arguments.seed + at, arguments.planted) {
                 Ok(outcome) => add(&sum, outcome, arguments.trace),
                 Err(error) => {
+                    // A machine with more to do than it can has let a deadline pass before anything was tried.
                     let seed = arguments.seed + at;
-                    *failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some((seed, error));
-                    return;
+                    tell(&format!("the history of seed {seed} could not be run: {error:#}"));
+                    failed.fetch_add(1, Ordering::SeqCst);
                 }
             }
         }
@@ -77,10 +78,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
             threads.spawn(work);
         }
     });
-    if let Some((seed, error)) = failed.into_inner().unwrap_or_default() {
-        bail!("the history of seed {seed} cannot be run: {error:#}");
-    }
     let sum = sum.into_inner().unwrap_or_default();
+    let failed = failed.into_inner();
+    ensure!(
+        failed <= sum.histories,
+        "{failed} histories could not be run, and {} were",
+        sum.histories
+    );
     conclude(&sum, began.elapsed());
     Ok(sum.broken.is_empty() && sum.histories > 0)
 }
@@ -107,16 +111,17 @@ fn add(sum: &Mutex<Sum>, outcome: Outcome, trace: bool) {
 
 /// What broke in a history, and what went wrong before.
 fn told(outcome: &Outcome) -> String {
-    let mut text = format!("seed {} broke:\n", outcome.seed);
-    for broken in &outcome.broken {
-        text.push_str(&format!("  {} | {} | {}\n", broken.invariant, broken.id, broken.text));
-    }
-    text.push_str("after:\n");
-    for line in &outcome.trace {
-        text.push_str(&format!("  {line}\n"));
-    }
-    text.push_str(&format!("again: make simulate N=1 SEED={}\n", outcome.seed));
-    text
+    let broken =
+        outcome.broken.iter().map(|it| format!("  {} | {} | {}", it.invariant, it.id, it.text));
+    let faults = outcome.trace.iter().map(|line| format!("  {line}"));
+    let seed = outcome.seed;
+    let lines: Vec<_> = std::iter::once(format!("seed {seed} broke:"))
+        .chain(broken)
+        .chain(["after:".to_owned()])
+        .chain(faults)
+        .chain([format!("again: make simulate N=1 SEED={seed}\n")])
+        .collect();
+    lines.join("\n")
 }
 
 fn conclude(sum: &Sum, took: Duration) {
@@ -139,7 +144,11 @@ fn conclude(sum: &Sum, took: Duration) {
         }
     }
     for (invariant, seeds) in by_invariant {
-        say(&format!("broken: {invariant}: {} histories, seeds {:?}", seeds.len(), &seeds[..seeds.len().min(8)]));
+        say(&format!(
+            "broken: {invariant}: {} histories, seeds {:?}",
+            seeds.len(),
+            &seeds[..seeds.len().min(8)]
+        ));
     }
     say(&format!("{} histories with something broken", sum.broken.len()));
 }

@@ -48,6 +48,17 @@ pub(crate) async fn pass(
     }
 }
 
+/// Opens something, which may wait for a little while where a file is not free yet.
+pub(crate) async fn open<T>(ticks: &mut mpsc::Receiver<()>, opening: impl Future<Output = T>) -> T {
+    let mut opening = std::pin::pin!(opening);
+    loop {
+        tokio::select! {
+            opened = &mut opening => return opened,
+            _ = ticks.recv() => tokio::time::advance(TICK).await,
+        }
+    }
+}
+
 /// Moves the mesh's clock, and the runtime's by as much of it as somebody waits at most.
 pub(crate) async fn both(clock: &Clock, of_mesh: Duration, of_runtime: Duration) {
     clock.advance(of_mesh);
@@ -66,8 +77,13 @@ pub(crate) fn ticks() -> mpsc::Receiver<()> {
     let (give, ticks) = mpsc::channel(1);
     tokio::task::spawn_blocking(move || {
         while give.blocking_send(()).is_ok() {
-            std::thread::sleep(TICK);
+            wait_a_tick();
         }
     });
     ticks
+}
+
+/// Whether nothing goes on can only be seen in real time: databases have threads of their own.
+fn wait_a_tick() {
+    std::thread::sleep(TICK);
 }

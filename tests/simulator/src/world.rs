@@ -42,7 +42,12 @@ pub(crate) fn directory() -> Result<TempDir> {
 }
 
 /// Starts the mesh on the files of a directory.
-pub(crate) async fn start(directory: &Path, clock: &Clock, seed: u64, agent: &Agent) -> Result<Harness> {
+pub(crate) async fn start(
+    directory: &Path,
+    clock: &Clock,
+    seed: u64,
+    agent: &Agent,
+) -> Result<Harness> {
     let place = Place {
         database: Database::sqlite(directory),
         clock: clock.clone(),
@@ -83,9 +88,7 @@ fn parts(agent: &Agent) -> Result<Vec<Part>> {
             notifications::NAME,
             notifications::MIGRATIONS,
             notifications::CONSUMES,
-            move |store, mesh| {
-                notifications::service(letters, store, mesh)
-            },
+            move |store, mesh| notifications::service(letters, store, mesh),
         ),
     ])
 }
@@ -112,7 +115,7 @@ impl Template {
             anyhow::Ok(variants)
         })?;
         drop(runtime);
-        closed(directory.path())?;
+        wait_until_closed(directory.path())?;
         Ok(Self { directory, variants })
     }
 
@@ -128,7 +131,7 @@ impl Template {
 }
 
 /// Waits until this process has closed the files of a directory: the threads of SQLite end by themselves.
-fn closed(directory: &Path) -> Result<()> {
+fn wait_until_closed(directory: &Path) -> Result<()> {
     let is_open = |entry: std::io::Result<std::fs::DirEntry>| {
         let file = entry.and_then(|entry| std::fs::read_link(entry.path()));
         file.is_ok_and(|file| file.starts_with(directory))

@@ -76,10 +76,14 @@ fn goes_on(answered: State, now: State) -> bool {
         State::Confirmed | State::Shipped | State::Delivered | State::Refunded | State::Cancelled
     );
     match answered {
-        State::Confirmed | State::Shipped | State::Delivered | State::Refunded => sold,
+        // Nothing is left unpaid either: it was paid, or its time was up.
+        State::Confirmed
+        | State::Shipped
+        | State::Delivered
+        | State::Refunded
+        | State::PendingPayment
+        | State::Placing => sold,
         State::Cancelling | State::Cancelled => now == State::Cancelled,
-        // Nothing is left unpaid: it was paid, or its time was up.
-        State::PendingPayment | State::Placing => sold,
         State::Unspecified => false,
     }
 }
@@ -109,7 +113,11 @@ fn one_order_each(
     }
     let strays = orders.iter().filter(|order| !bought.contains_key(order.id.as_str()));
     let stray = |order: &Order| {
-        Broken::new("one effect", &order.id, format!("nobody was answered with it: {}", says(order)))
+        Broken::new(
+            "one effect",
+            &order.id,
+            format!("nobody was answered with it: {}", says(order)),
+        )
     };
     let mut broken: Vec<_> = strays.map(stray).collect();
     for (order_id, acts) in bought.into_iter().filter(|(_, acts)| acts.len() > 1) {

@@ -62,7 +62,10 @@ pub(crate) async fn excused(harness: &Harness, agent: &Agent) -> Result<Excused>
             let intent_id: String = row.get("intent_id")?;
             for (sql, id) in [
                 ("SELECT id FROM refunds WHERE project = $1 AND intent_id = $2", &intent_id),
-                ("SELECT id FROM payment_attempts WHERE project = $1 AND intent_id = $2", &intent_id),
+                (
+                    "SELECT id FROM payment_attempts WHERE project = $1 AND intent_id = $2",
+                    &intent_id,
+                ),
             ] {
                 for row in reader.query(sql).bind(id).fetch_all().await? {
                     ids.push(row.get("id")?);

@@ -61,9 +61,8 @@ async fn audit(harness: &Harness, excused: &Excused) -> Result<Vec<Broken>> {
     // The ledger's times run ahead of a clock that stands.
     harness.clock.advance(Duration::from_secs(60));
     let context = anybody(harness);
-    let channel = |service| -> Channel {
-        BoxCloneSyncService::new(harness.peer(service).of(&context))
-    };
+    let channel =
+        |service| -> Channel { BoxCloneSyncService::new(harness.peer(service).of(&context)) };
     let clock = harness.clock.clone();
     let options = Options { settling: Duration::ZERO, stuck_after: Duration::ZERO, clock };
     let report = auditor::audit(channel, &options).await?;

@@ -40,7 +40,8 @@ pub(super) async fn check(harness: &Harness) -> Result<Vec<Broken>> {
             let (wanted, found) = (count(&reasons), count(&told));
             if wanted != found {
                 let (about, kind) = key;
-                let text = format!("`{kind}` happened {wanted} times, and there are {found} {what}");
+                let text =
+                    format!("`{kind}` happened {wanted} times, and there are {found} {what}");
                 broken.push(Broken::new("told once", about, text));
             }
         }
