@@ -1,6 +1,7 @@
 //! One partition that this replica holds: its entries, one after another.
 
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::collections::HashSet;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use contract::mesh::v1::DeliverRequest;
@@ -39,15 +40,17 @@ pub(super) struct Entry {
 /// What this replica has of a partition.
 pub(super) struct Lane {
     pub(super) stream: String,
-    /// The last entry that was read.
-    pub(super) after: String,
-    /// Nothing was read for it yet on the connection that there is.
-    pub(super) is_new: bool,
+    /// Whether others may have been given entries that are to be acted on here.
+    pub(super) has_left: bool,
+    /// The entries that were read and are not settled.
+    known: Known,
     lease: Arc<Lease>,
     entries: UnboundedSender<Entry>,
     finish: CancellationToken,
     worker: JoinHandle<()>,
 }
+
+type Known = Arc<Mutex<HashSet<String>>>;
 
 /// The right to act on a partition.
 struct Lease {
@@ -82,15 +85,17 @@ impl Lane {
         // As much as senders have on its way, which the stream's length bounds.
         let (entries, waiting) = unbounded_channel();
         let finish = CancellationToken::new();
+        let known = Known::default();
         let work = Work {
             redis: redis.clone(),
             intake: intake.clone(),
             stream: stream.clone(),
             lease: Arc::clone(&lease),
+            known: Arc::clone(&known),
             finish: finish.clone(),
         };
         let worker = tokio::spawn(work.run(waiting));
-        Self { stream, after: "0".to_owned(), is_new: true, lease, entries, finish, worker }
+        Self { stream, has_left: true, known, lease, entries, finish, worker }
     }
 
     /// Whether it is this lease that it works under, and works.
@@ -107,10 +112,12 @@ impl Lane {
         self.lease.is_held() && !self.finish.is_cancelled() && !self.worker.is_finished()
     }
 
-    pub(super) fn push(&mut self, entry: Entry) {
-        self.after.clone_from(&entry.id);
-        // A worker that has ended leaves it to the next.
-        let _ = self.entries.send(entry);
+    /// Takes an entry, once.
+    pub(super) fn push(&self, entry: Entry) {
+        if lock(&self.known).insert(entry.id.clone()) {
+            // A worker that has ended leaves it to the next.
+            let _ = self.entries.send(entry);
+        }
     }
 
     /// Ends after the entry that it is at, and gives the lease up.
@@ -128,7 +135,12 @@ struct Work {
     intake: Intake,
     stream: String,
     lease: Arc<Lease>,
+    known: Known,
     finish: CancellationToken,
+}
+
+fn lock(known: &Mutex<HashSet<String>>) -> MutexGuard<'_, HashSet<String>> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Work {
@@ -154,7 +166,12 @@ impl Work {
         settle.arg(&self.lease.value).arg(GROUP).arg(&entry.id);
         settle.arg(&entry.reply).arg(written(entry.number, &answer));
         // What is not settled is read again, and changes nothing.
-        self.redis.run::<i64>(&settle, Repeat::Once).await.is_ok_and(|held| held == 1)
+        let settled =
+            self.redis.run::<i64>(&settle, Repeat::Once).await.is_ok_and(|held| held == 1);
+        if settled {
+            lock(&self.known).remove(&entry.id);
+        }
+        settled
     }
 
     async fn take(&self, entry: &Entry) -> Result<(), Status> {

@@ -25,21 +25,20 @@ impl Reader {
         Ok(Self { connection: redis.patient(WAIT).await? })
     }
 
-    /// What was read before and not settled: by another holder, or by a connection that is lost.
-    pub(super) async fn left(&mut self, lane: &mut Lane) -> Result<(), RedisError> {
+    /// What was given to somebody and is not settled: to another holder, to a connection that is lost, or to whoever
+    /// held the lease before and was still waiting for new entries.
+    pub(super) async fn left(&mut self, lane: &Lane) -> Result<(), RedisError> {
+        let mut after = "0".to_owned();
         loop {
-            let options = options();
-            let streams = [lane.stream.as_str()];
-            let after = [lane.after.as_str()];
             let read: StreamReadReply =
-                self.connection.xread_options(&streams, &after, &options).await?;
+                self.connection.xread_options(&[&lane.stream], &[&after], &options()).await?;
             let entries: Vec<_> = read.keys.into_iter().flat_map(|stream| stream.ids).collect();
-            let last = entries.len() < BATCH;
             for entry in &entries {
                 lane.push(understood(entry));
             }
-            if last {
-                return Ok(());
+            match entries.last() {
+                Some(last) if entries.len() == BATCH => after.clone_from(&last.id),
+                Some(_) | None => return Ok(()),
             }
         }
     }
@@ -47,16 +46,16 @@ impl Reader {
     /// What is new, in any of these lanes; waits a moment for it.
     pub(super) async fn next<'a>(
         &mut self,
-        lanes: impl Iterator<Item = &'a mut Lane>,
+        lanes: impl Iterator<Item = &'a Lane>,
     ) -> Result<(), RedisError> {
-        let mut lanes: Vec<_> = lanes.collect();
+        let lanes: Vec<_> = lanes.collect();
         let streams: Vec<_> = lanes.iter().map(|lane| lane.stream.clone()).collect();
         let wait = usize::try_from(WAIT.as_millis()).unwrap_or_default();
         let (after, options) = (vec![">"; streams.len()], options().block(wait));
         let read: Option<StreamReadReply> =
             self.connection.xread_options(&streams, &after, &options).await?;
         for stream in read.into_iter().flat_map(|read| read.keys) {
-            let Some(lane) = lanes.iter_mut().find(|lane| lane.stream == stream.key) else {
+            let Some(lane) = lanes.iter().find(|lane| lane.stream == stream.key) else {
                 continue;
             };
             for entry in &stream.ids {

@@ -64,6 +64,9 @@ impl Share {
                 Err(error) => tracing::debug!(consumer, %error, "leases are not renewed"),
             }
         }
+        for lane in self.lanes.values_mut() {
+            lane.has_left = true;
+        }
         let held = self.lanes.values().filter(|lane| lane.is_open()).count();
         self.redis.metrics().partitions.set(i64::try_from(held).unwrap_or_default());
     }
@@ -109,12 +112,11 @@ impl Share {
             None => self.connect().await?,
         };
         let reader = reader.insert(opened);
-        let mut open: Vec<_> = self.lanes.values_mut().filter(|lane| lane.is_open()).collect();
-        for lane in open.iter_mut().filter(|lane| lane.is_new) {
+        for lane in self.lanes.values_mut().filter(|lane| lane.is_open() && lane.has_left) {
             reader.left(lane).await?;
-            lane.is_new = false;
+            lane.has_left = false;
         }
-        reader.next(open.into_iter()).await?;
+        reader.next(self.lanes.values().filter(|lane| lane.is_open())).await?;
         Ok(())
     }
 
@@ -122,7 +124,7 @@ impl Share {
     async fn connect(&mut self) -> Result<Reader, Error> {
         let reader = Reader::open(&self.redis).await?;
         for lane in self.lanes.values_mut() {
-            lane.is_new = true;
+            lane.has_left = true;
         }
         Ok(reader)
     }
