@@ -9,9 +9,10 @@ use anyhow::{Context, Result};
 use contract::Check;
 use indicatif::{ProgressBar, ProgressStyle};
 use mesh::Channel;
+use tonic::{Code, Response, Status};
 use tradewind::catalog::v1::catalog_service_client::CatalogServiceClient;
 use tradewind::catalog::v1::import_result::Outcome;
-use tradewind::catalog::v1::{ImportProductsRequest, ImportedProduct};
+use tradewind::catalog::v1::{ImportProductsRequest, ImportProductsResponse, ImportedProduct};
 use tradewind::users::v1::GetProjectRequest;
 use tradewind::users::v1::users_service_client::UsersServiceClient;
 
@@ -22,6 +23,8 @@ use crate::say;
 /// A call carries at most this many products, or variants of them: either keeps it under 4 MiB.
 const MOST_PRODUCTS: usize = 100;
 const MOST_VARIANTS: usize = 500;
+/// How often a batch may meet another import of the same products: replicas fill the sample shop side by side.
+const MOST_CONFLICTS: u32 = 10;
 
 /// What `import` is told.
 #[derive(Debug, clap::Args)]
@@ -147,7 +150,7 @@ async fn send(
 ) -> Result<()> {
     let (lines, products): (Vec<u64>, Vec<ImportedProduct>) = batch.into_iter().unzip();
     let request = ImportProductsRequest { products, set_stock };
-    let answer = catalog.import_products(request).await.map_err(said)?.into_inner();
+    let answer = import_again(catalog, request).await.map_err(said)?.into_inner();
     for (line, result) in lines.into_iter().zip(answer.results) {
         match result.outcome() {
             Outcome::Created => summary.created += 1,
@@ -161,4 +164,20 @@ async fn send(
         }
     }
     Ok(())
+}
+
+/// Imports a batch; when someone else made one of its products at the same time, once more, to update it.
+async fn import_again(
+    catalog: &mut CatalogServiceClient<Channel>,
+    request: ImportProductsRequest,
+) -> Result<Response<ImportProductsResponse>, Status> {
+    let mut conflicts = 0;
+    loop {
+        match catalog.import_products(request.clone()).await {
+            Err(status) if status.code() == Code::Aborted && conflicts < MOST_CONFLICTS => {
+                conflicts += 1;
+            }
+            outcome => return outcome,
+        }
+    }
 }
