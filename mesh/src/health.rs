@@ -11,10 +11,17 @@ use contract::grpc::health::v1::{
 };
 use futures_util::{Stream, StreamExt, stream};
 use tokio::sync::watch;
+use tonic::metadata::MetadataValue;
 use tonic::{Code, Request, Response, Status};
 
+use crate::clock::Clock;
+use crate::context::Context;
 use crate::failure::{DOMAIN, Detail, refuse};
 
+/// Says to services of the mesh of which version a process is, beside how it is.
+pub const VERSION: &str = "mesh-version";
+/// Says what time it is there, in microseconds since 1970.
+pub const TIME: &str = "mesh-time";
 /// The most services that List tells of (gRFC A90).
 const MOST_LISTED: usize = 100;
 
@@ -29,16 +36,23 @@ struct Statuses {
 #[derive(Debug, Clone)]
 pub struct HealthState {
     statuses: watch::Sender<Statuses>,
+    clock: Clock,
 }
 
 impl Default for HealthState {
     fn default() -> Self {
-        let by_name = BTreeMap::from([(String::new(), ServingStatus::NotServing)]);
-        Self { statuses: watch::Sender::new(Statuses { by_name, stopped: false }) }
+        Self::new(Clock::system())
     }
 }
 
 impl HealthState {
+    /// A process that takes no calls yet, by whose clock it tells the time.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        let by_name = BTreeMap::from([(String::new(), ServingStatus::NotServing)]);
+        Self { statuses: watch::Sender::new(Statuses { by_name, stopped: false }), clock }
+    }
+
     /// Says that these services, and the process, take calls.
     pub fn serve<'a>(&self, services: impl IntoIterator<Item = &'a str>) {
         self.say(services.into_iter().chain([""]), ServingStatus::Serving);
@@ -75,7 +89,13 @@ impl HealthState {
     /// Whether the process takes calls.
     #[must_use]
     pub fn is_serving(&self) -> bool {
-        self.statuses.borrow().by_name.get("") == Some(&ServingStatus::Serving)
+        self.serves("") == Some(true)
+    }
+
+    /// Whether a service takes calls, or a dependency works; nothing where there is none of that name.
+    #[must_use]
+    pub fn serves(&self, name: &str) -> Option<bool> {
+        Some(*self.statuses.borrow().by_name.get(name)? == ServingStatus::Serving)
     }
 }
 
@@ -113,12 +133,22 @@ impl Health for HealthState {
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<HealthCheckResponse>, Status> {
+        // What a process is, is nobody's business but the mesh's.
+        let is_told =
+            request.extensions().get::<Context>().is_some_and(|it| it.caller.is_service());
         let service = request.into_inner().service;
         let status = self.statuses.borrow().by_name.get(&service).copied();
-        status.map(|status| Response::new(response(status))).ok_or_else(|| {
+        let status = status.ok_or_else(|| {
             let message = format!("there is no service `{service}` here");
             refuse(Code::NotFound, DOMAIN, "UNKNOWN_SERVICE", &message, Detail::default())
-        })
+        })?;
+        let mut response = Response::new(response(status));
+        if is_told {
+            let said = response.metadata_mut();
+            said.insert(VERSION, MetadataValue::from_static(env!("CARGO_PKG_VERSION")));
+            said.insert(TIME, MetadataValue::from(self.clock.now_micros()));
+        }
+        Ok(response)
     }
 
     async fn list(

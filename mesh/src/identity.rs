@@ -13,6 +13,7 @@ use crate::caller::{Caller, DEFAULT_PROJECT, Principal};
 use crate::callers::{Callers, Guard};
 use crate::clock::Clock;
 use crate::failure::Refusal;
+use crate::metrics::CacheMetrics;
 use crate::service_token::{self, ServiceKey};
 use crate::signing;
 use crate::tls::PeerService;
@@ -74,6 +75,7 @@ pub(crate) struct Identity {
     service_key: Option<Arc<ServiceKey>>,
     guard: Guard,
     checked: Cache<[u8; 32], Checked>,
+    metrics: CacheMetrics,
 }
 
 #[derive(Debug, Clone)]
@@ -102,13 +104,20 @@ impl Identity {
         clock: Clock,
         service_key: Option<Arc<ServiceKey>>,
         callers: Callers,
+        metrics: CacheMetrics,
     ) -> Self {
+        let evictions = metrics.evictions.clone();
         let checked = Cache::builder()
             .max_capacity(REMEMBERED)
             .time_to_live(Duration::from_secs(900))
+            .eviction_listener(move |_, _, cause| {
+                if cause.was_evicted() {
+                    evictions.inc();
+                }
+            })
             .build();
         let guard = Guard::new(callers);
-        Self { trust, roles, clock, service_key, guard, checked }
+        Self { trust, roles, clock, service_key, guard, checked, metrics }
     }
 
     /// Tells who calls from the headers of a request that came over the network.
@@ -177,7 +186,9 @@ impl Identity {
     /// Whom an access token shows.
     pub(crate) async fn check(&self, token: &str) -> Result<Caller, Refusal> {
         let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        let checked = if let Some(checked) = self.checked.get(&digest) {
+        let remembered = self.checked.get(&digest);
+        self.metrics.looked(remembered.is_some());
+        let checked = if let Some(checked) = remembered {
             checked
         } else {
             let checked = self.verify(token).await?;

@@ -165,6 +165,7 @@ impl Mesh {
                 Err(source) => Err(ConfigError::Address { service, source }),
             })
             .collect::<Result<_, _>>()?;
+        let metrics = Arc::<Metrics>::default();
         let trust = Arc::<Trust>::default();
         let identity = Identity::new(
             Arc::clone(&trust),
@@ -173,8 +174,8 @@ impl Mesh {
             // Whoever shows a certificate needs no token, and nobody else is believed.
             config.service_key.clone().filter(|_| config.identities.is_none()),
             config.callers,
+            metrics.cache("access_tokens"),
         );
-        let metrics = Arc::<Metrics>::default();
         let admission = config.limits.at_once.map(|at_once| Admission::new(at_once, &metrics));
         Ok(Self {
             parts: Arc::new(Parts {
@@ -184,6 +185,7 @@ impl Mesh {
                 service_key: config.service_key,
                 identities: config.identities,
                 channelz: Registry::new(config.clock.clone()),
+                health: HealthState::new(config.clock.clone()),
                 clock: config.clock,
                 process: config.process,
                 policies,
@@ -194,7 +196,6 @@ impl Mesh {
                 identity: Arc::new(identity),
                 trust,
                 changes: Changes::default(),
-                health: HealthState::default(),
                 stack: Arc::default(),
                 intake: Intake::default(),
                 auditors: Arc::default(),

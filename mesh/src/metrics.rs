@@ -2,8 +2,10 @@
 //!
 //! What is counted by labels is looked up once and kept, never once a call.
 
+mod caches;
 mod client;
 mod endpoints;
+mod exemplars;
 mod names;
 mod server;
 
@@ -11,13 +13,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::TypedMetric;
 use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 use tonic::Code;
 
+pub(crate) use self::caches::CacheMetrics;
 pub(crate) use self::client::{Again, Channel, Of};
 pub(crate) use self::endpoints::{Endpoint, Fleet, Subchannels};
+use self::exemplars::Times;
 pub(crate) use self::names::NAMES;
 use self::names::Name;
 pub(crate) use self::server::{CallMetrics, CallTimer};
@@ -39,7 +44,13 @@ impl MetricConstructor<Histogram> for Buckets {
     }
 }
 
-type Histograms<L> = Family<L, Histogram, Buckets>;
+impl MetricConstructor<Times> for Buckets {
+    fn new_metric(&self) -> Times {
+        Times::new(self.0.iter().copied())
+    }
+}
+
+type Histograms<L, M = Histogram> = Family<L, M, Buckets>;
 
 /// The metrics of one process.
 #[derive(Debug)]
@@ -47,6 +58,7 @@ pub struct Metrics {
     registry: Mutex<Registry>,
     server: server::Server,
     client: Arc<client::Client>,
+    caches: caches::Caches,
     subchannels: endpoints::Families,
     fleets: endpoints::Fleets,
 }
@@ -56,9 +68,10 @@ impl Default for Metrics {
         let mut registry = Registry::default();
         let server = server::Server::register(&mut registry);
         let client = Arc::new(client::Client::register(&mut registry));
+        let caches = caches::Caches::register(&mut registry);
         let subchannels = endpoints::Families::register(&mut registry);
         let fleets = endpoints::Fleets::register(&mut registry);
-        Self { registry: Mutex::new(registry), server, client, subchannels, fleets }
+        Self { registry: Mutex::new(registry), server, client, caches, subchannels, fleets }
     }
 }
 
@@ -99,9 +112,15 @@ fn register<M: Metric + Clone>(registry: &mut Registry, name: Name, metric: &M) 
     registry.register(name.page, name.help, metric.clone());
 }
 
-fn histograms<L>(registry: &mut Registry, name: Name, buckets: &'static [f64]) -> Histograms<L>
+fn histograms<L, M>(
+    registry: &mut Registry,
+    name: Name,
+    buckets: &'static [f64],
+) -> Histograms<L, M>
 where
+    Buckets: MetricConstructor<M>,
     L: Clone + std::hash::Hash + Eq + EncodeLabelSet + std::fmt::Debug + Send + Sync + 'static,
+    M: Metric + TypedMetric,
 {
     let histograms = Family::new_with_constructor(Buckets(buckets));
     register(registry, name, &histograms);

@@ -25,6 +25,7 @@ use tracing_subscriber::{EnvFilter, Layer};
 use self::lines::Lines;
 use self::logs::Logs;
 use self::push::Push;
+pub use self::push::{Unreachable, reach};
 use crate::metrics::Metrics;
 use crate::trace::Head;
 

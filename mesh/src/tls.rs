@@ -7,6 +7,7 @@
 //! Invariant: aws-lc-rs is the one provider of cryptography; two in a process would panic at first use.
 
 pub mod authority;
+pub mod examine;
 mod files;
 mod spiffe;
 

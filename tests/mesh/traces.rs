@@ -12,7 +12,7 @@ use store_testing::Engine;
 use self::jaeger::Jaeger;
 use self::told::{Told, Tree};
 use crate::customer::{Person, order};
-use crate::http::Answer;
+use crate::http::{Answer, text};
 use crate::sample::product;
 use crate::world::{Shape, World};
 
@@ -66,6 +66,11 @@ async fn an_order_is_one_trace_through_every_process_its_tasks_and_its_consumers
     let tree = whole.unwrap_or_else(|| panic!("{}", Tree::of(&collector.spans())));
 
     assert_eq!(placed.trace.as_deref(), Some(TRACE));
+    let page = text(world.admin(), "/metrics").await;
+    let leads = format!("# {{trace_id=\"{TRACE}\"}} ");
+    let bucket = page.lines().find(|line| line.contains(&leads));
+    let bucket = bucket.unwrap_or_else(|| panic!("no time leads to the trace: {page}"));
+    assert!(bucket.starts_with("grpc_client_"), "the gateway only calls others: {bucket}");
     // Nothing else is kept, so that whatever has come is of the order.
     assert!(tree.spans.iter().all(|span| span.trace == TRACE), "{tree}");
     assert!(tree.spans.iter().all(|span| !span.failed), "{tree}");

@@ -31,14 +31,23 @@ impl Pages {
                 self.mesh.metrics().page(),
             ),
             "/healthz" => page(StatusCode::OK, TEXT, "alive\n"),
-            "/readyz" if self.mesh.health().is_serving() => page(StatusCode::OK, TEXT, "ready\n"),
-            "/readyz" => page(StatusCode::SERVICE_UNAVAILABLE, TEXT, "not ready\n"),
+            "/readyz" => self.ready(""),
+            path if path.starts_with("/readyz/") => self.ready(&path["/readyz/".len()..]),
             "/debug/pprof/profile" => self.cpu(uri).await,
             "/debug/pprof/heap" => match &self.profiler {
                 Some(profiler) => profile("heap.pb.gz", profiler.heap().await),
                 None => page(StatusCode::NOT_FOUND, TEXT, "this process takes no profiles\n"),
             },
             _ => page(StatusCode::NOT_FOUND, TEXT, HELP),
+        }
+    }
+
+    /// Whether the process takes calls, or one of its services, by the name that health has for it.
+    fn ready(&self, name: &str) -> Response<Body> {
+        match self.mesh.health().serves(name) {
+            Some(true) => page(StatusCode::OK, TEXT, "ready\n"),
+            Some(false) => page(StatusCode::SERVICE_UNAVAILABLE, TEXT, "not ready\n"),
+            None => page(StatusCode::NOT_FOUND, TEXT, "there is no service of that name here\n"),
         }
     }
 

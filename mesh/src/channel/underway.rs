@@ -106,7 +106,7 @@ impl Underway {
             hedges: self.hedges.load(Ordering::Relaxed),
             delay: Duration::from_micros(self.delay_us.load(Ordering::Relaxed)),
         };
-        self.counts.call(code, now - self.since, again);
+        self.counts.call(code, now - self.since, again, self.span.at());
         self.span.status(code);
     }
 
@@ -161,7 +161,8 @@ impl Attempt {
         }
         let streamed = self.call.streamed.as_ref().map(|bytes| bytes.load(Ordering::Relaxed));
         let sent = self.sends.or(streamed).unwrap_or_default();
-        self.call.counts.attempt(code, now - self.since, sent, self.received);
+        let (took, trace) = (now - self.since, self.span.at());
+        self.call.counts.attempt(code, took, sent, self.received, trace);
         self.span.end(code, sent, self.received);
     }
 

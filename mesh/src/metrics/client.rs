@@ -10,10 +10,12 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use tonic::Code;
 
+use super::exemplars::{InTrace, Times};
 use super::{
     CODES, Histograms, OTHER, bytes, histograms, name, names, register, slot, status_name,
 };
 use crate::policy::Method;
+use crate::trace::Trace;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByTarget {
@@ -33,10 +35,10 @@ struct ByOutcome {
 #[derive(Debug)]
 pub(super) struct Client {
     started: Family<ByTarget, Counter>,
-    attempt: Histograms<ByOutcome>,
+    attempt: Histograms<ByOutcome, Times>,
     sent: Histograms<ByOutcome>,
     received: Histograms<ByOutcome>,
-    call: Histograms<ByOutcome>,
+    call: Histograms<ByOutcome, Times>,
     retries: Histograms<ByTarget>,
     transparent: Histograms<ByTarget>,
     hedges: Histograms<ByTarget>,
@@ -105,12 +107,12 @@ pub(crate) struct Of {
     labels: ByTarget,
     started: Counter,
     attempts: [OnceLock<Attempts>; CODES],
-    calls: [OnceLock<Histogram>; CODES],
+    calls: [OnceLock<Times>; CODES],
 }
 
 #[derive(Debug)]
 struct Attempts {
-    duration: Histogram,
+    duration: Times,
     sent: Histogram,
     received: Histogram,
 }
@@ -132,7 +134,14 @@ impl Of {
     }
 
     /// A try has ended.
-    pub(crate) fn attempt(&self, code: Code, took: Duration, sent: u64, received: u64) {
+    pub(crate) fn attempt(
+        &self,
+        code: Code,
+        took: Duration,
+        sent: u64,
+        received: u64,
+        trace: Trace,
+    ) {
         let Client { attempt, sent: sents, received: receiveds, .. } = &*self.client;
         let ended = self.attempts[slot(code)].get_or_init(|| {
             let labels = self.outcome(code);
@@ -142,16 +151,16 @@ impl Of {
                 received: receiveds.get_or_create_owned(&labels),
             }
         });
-        ended.duration.observe(took.as_secs_f64());
+        ended.duration.observe(took.as_secs_f64(), InTrace::of(trace), None);
         ended.sent.observe(bytes(sent));
         ended.received.observe(bytes(received));
     }
 
     /// A call has ended.
-    pub(crate) fn call(&self, code: Code, took: Duration, again: Again) {
+    pub(crate) fn call(&self, code: Code, took: Duration, again: Again, trace: Trace) {
         let ended = self.calls[slot(code)]
             .get_or_init(|| self.client.call.get_or_create_owned(&self.outcome(code)));
-        ended.observe(took.as_secs_f64());
+        ended.observe(took.as_secs_f64(), InTrace::of(trace), None);
         let Client { retries, transparent, hedges, delay, .. } = &*self.client;
         // Calls that are tried once are no part of how often calls are tried again.
         for (family, count) in

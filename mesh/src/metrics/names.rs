@@ -50,6 +50,14 @@ macro_rules! names {
 }
 
 names! {
+    CACHE_HITS: "mesh.cache.hits", "mesh_cache_hits", "{lookup}",
+        "Lookups of a cache that found what was kept";
+    CACHE_MISSES: "mesh.cache.misses", "mesh_cache_misses", "{lookup}",
+        "Lookups of a cache that found nothing";
+    CACHE_EVICTIONS: "mesh.cache.evictions", "mesh_cache_evictions", "{entry}",
+        "What a cache kept and had to let go, for room or for its age";
+    CACHE_LOOKUPS: "mesh.cache.lookup.duration", "mesh_cache_lookup_duration_seconds", "s",
+        "Time of a lookup, what it waits for included";
     SERVER_STARTED: "grpc.server.call.started", "grpc_server_call_started", "{call}",
         "Calls that arrived";
     SERVER_DURATION: "grpc.server.call.duration", "grpc_server_call_duration_seconds", "s",

@@ -13,11 +13,13 @@ use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 use tonic::Code;
 
+use super::exemplars::{InTrace, Times};
 use super::{
     ByMethod, CODES, Histograms, Metrics, OTHER, bytes, histograms, name, names, register, slot,
     status_name,
 };
 use crate::policy::Method;
+use crate::trace::Trace;
 
 /// A caller who leaves this short before the deadline leaves because of it.
 const LATE: Duration = Duration::from_millis(10);
@@ -31,7 +33,7 @@ struct ByOutcome {
 #[derive(Debug)]
 pub(super) struct Server {
     started: Family<ByMethod, Counter>,
-    duration: Histograms<ByOutcome>,
+    duration: Histograms<ByOutcome, Times>,
     sent: Histograms<ByOutcome>,
     received: Histograms<ByOutcome>,
     in_flight: Gauge<i64, AtomicI64>,
@@ -82,7 +84,8 @@ impl Server {
                 received: self.received.get_or_create_owned(&labels),
             }
         });
-        ended.duration.observe(call.elapsed.as_secs_f64());
+        let in_trace = InTrace::of(call.trace);
+        ended.duration.observe(call.elapsed.as_secs_f64(), in_trace, None);
         ended.sent.observe(bytes(call.sent));
         ended.received.observe(bytes(call.received));
     }
@@ -90,6 +93,7 @@ impl Server {
 
 /// What there is to count at the end of a call.
 struct Measured {
+    trace: Trace,
     elapsed: Duration,
     sent: u64,
     received: u64,
@@ -100,6 +104,7 @@ impl Metrics {
         self: &Arc<Self>,
         method: &Arc<Method>,
         deadline: Option<Instant>,
+        trace: Trace,
     ) -> CallTimer {
         self.server.started(&method.path, &method.metrics);
         // Whoever watches a process's health is no load.
@@ -111,6 +116,7 @@ impl Metrics {
             method: Arc::clone(method),
             since: Instant::now(),
             deadline,
+            trace,
             received: Arc::default(),
             finished: AtomicBool::new(false),
         }
@@ -118,7 +124,7 @@ impl Metrics {
 
     /// Counts a call of an RPC that is in no contract, whatever it is called.
     pub(crate) fn unknown(&self) {
-        let call = Measured { elapsed: Duration::ZERO, sent: 0, received: 0 };
+        let call = Measured { trace: Trace::NONE, elapsed: Duration::ZERO, sent: 0, received: 0 };
         self.server.started(OTHER, &self.server.other);
         self.server.ended(OTHER, &self.server.other, Code::Unimplemented, &call);
     }
@@ -142,7 +148,7 @@ pub(crate) struct CallMetrics {
 
 #[derive(Debug)]
 struct Ended {
-    duration: Histogram,
+    duration: Times,
     sent: Histogram,
     received: Histogram,
 }
@@ -154,6 +160,7 @@ pub(crate) struct CallTimer {
     method: Arc<Method>,
     since: Instant,
     deadline: Option<Instant>,
+    trace: Trace,
     received: Arc<AtomicU64>,
     finished: AtomicBool,
 }
@@ -197,7 +204,7 @@ impl CallTimer {
         }
         let received = self.received.load(Ordering::Relaxed);
         let server = &self.metrics.server;
-        let call = Measured { elapsed, sent, received };
+        let call = Measured { trace: self.trace, elapsed, sent, received };
         server.ended(&self.method.path, &self.method.metrics, code, &call);
         if !self.method.exempt {
             server.in_flight.dec();

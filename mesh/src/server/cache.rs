@@ -17,6 +17,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
 use moka::sync::Cache;
+use prometheus_client::metrics::histogram::Histogram;
 use prost::Message;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
@@ -28,6 +29,7 @@ use super::LONGEST_MESSAGE;
 use super::body::whole;
 use crate::caller::Caller;
 use crate::changes::Changes;
+use crate::metrics::{CacheMetrics, Metrics};
 use crate::policy::Method;
 use crate::replicas::{Found, SharedAnswer, SharedAnswers, shown};
 
@@ -76,6 +78,8 @@ struct Written {
 
 /// The kept answers of one process.
 pub(crate) struct Answers {
+    metrics: CacheMetrics,
+    lookups: Histogram,
     kept: Cache<Key, Kept>,
     changes: Changes,
     flights: Flights<Key>,
@@ -102,18 +106,44 @@ pub(crate) struct Place {
 }
 
 impl Answers {
-    pub(crate) fn new(changes: Changes, shared: Option<Arc<dyn SharedAnswers>>) -> Self {
+    pub(crate) fn new(
+        changes: Changes,
+        shared: Option<Arc<dyn SharedAnswers>>,
+        metrics: &Metrics,
+    ) -> Self {
+        let lookups = metrics.cache_lookups("responses");
+        let metrics = metrics.cache("responses");
+        let evictions = metrics.evictions.clone();
         let kept = Cache::builder()
             .max_capacity(KEPT_BYTES)
             .weigher(|key: &Key, kept: &Kept| {
                 u32::try_from(key.request.len() + kept.answer.len() + 256).unwrap_or(u32::MAX)
             })
+            .eviction_listener(move |_, _, cause| {
+                if cause.was_evicted() {
+                    evictions.inc();
+                }
+            })
             .build();
-        Self { kept, changes, flights: Flights::new(), shared }
+        Self { metrics, lookups, kept, changes, flights: Flights::new(), shared }
     }
 
-    /// Looks for an answer to the same question.
+    /// Looks for an answer to the same question, and counts whether there was one.
     pub(crate) async fn look(
+        &self,
+        method: &Method,
+        rules: &Rules,
+        caller: &Caller,
+        request: Request<Body>,
+    ) -> Result<Looked, Status> {
+        let since = Instant::now();
+        let looked = self.find(method, rules, caller, request).await?;
+        self.lookups.observe(since.elapsed().as_secs_f64());
+        self.metrics.looked(matches!(looked, Looked::Hit(_)));
+        Ok(looked)
+    }
+
+    async fn find(
         &self,
         method: &Method,
         rules: &Rules,

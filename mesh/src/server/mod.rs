@@ -73,7 +73,7 @@ impl Stack {
         changes: Changes,
         shared: Option<Arc<dyn SharedAnswers>>,
     ) -> Self {
-        let answers = Answers::new(changes, shared);
+        let answers = Answers::new(changes, shared, &metrics);
         Self {
             parts: Arc::new(Parts {
                 routes: routes.prepare(),
@@ -103,7 +103,7 @@ impl Stack {
         let serves = outbound.as_ref().and_then(|outbound| outbound.context.deadline);
         let deadline = deadline::of(request.headers(), method.deadline(), serves);
         let until = deadline.as_ref().copied().unwrap_or_default();
-        let call = self.parts.metrics.start(&method, until);
+        let call = self.parts.metrics.start(&method, until, span.at());
         let layered = match deadline {
             Ok(_) => {
                 let layered = pin!(self.layered(&call, request, outbound, &span));

@@ -5,11 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use opentelemetry::TraceId;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::metrics::v1::{
-    AggregationTemporality, Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, Sum,
+    AggregationTemporality, Exemplar, Gauge, Histogram, HistogramDataPoint, Metric,
+    NumberDataPoint, Sum, exemplar,
 };
 
 use crate::metrics::NAMES;
@@ -56,19 +58,31 @@ struct Sample {
     name: String,
     labels: Vec<(String, String)>,
     value: f64,
+    /// A trace that the value leads to, with what was measured in it.
+    exemplar: Option<(TraceId, f64)>,
 }
 
 impl Sample {
     fn read(line: &str) -> Option<Self> {
-        // What stands behind it is an exemplar.
-        let line = line.split(" # ").next()?;
+        let (line, exemplar) = match line.split_once(" # ") {
+            Some((line, exemplar)) => (line, read_exemplar(exemplar)),
+            None => (line, None),
+        };
         let (series, value) = line.rsplit_once(' ')?;
         let (name, labels) = match series.split_once('{') {
             Some((name, labels)) => (name, read_labels(labels.strip_suffix('}')?)?),
             None => (series, Vec::new()),
         };
-        Some(Self { name: name.to_owned(), labels, value: value.parse().ok()? })
+        Some(Self { name: name.to_owned(), labels, value: value.parse().ok()?, exemplar })
     }
+}
+
+/// `{trace_id="…"} value`.
+fn read_exemplar(text: &str) -> Option<(TraceId, f64)> {
+    let (labels, value) = text.strip_prefix('{')?.split_once("} ")?;
+    let labels = read_labels(labels)?;
+    let (_, id) = labels.iter().find(|(name, _)| name == "trace_id")?;
+    Some((TraceId::from_hex(id).ok()?, value.parse().ok()?))
 }
 
 /// `name="value",name="value"`, where values have quotes, backslashes and line ends behind a backslash.
@@ -135,7 +149,7 @@ impl Family {
 
     fn histograms(&self, begun: u64, now: u64) -> Vec<HistogramDataPoint> {
         let mut points: BTreeMap<Vec<(String, String)>, HistogramDataPoint> = BTreeMap::new();
-        for Sample { name, labels, value } in &self.samples {
+        for Sample { name, labels, value, exemplar: leads } in &self.samples {
             let is_limit = |label: &&(String, String)| label.0 == "le";
             let limit = labels.iter().find(is_limit).map(|(_, limit)| limit.as_str());
             let labels: Vec<_> = labels.iter().filter(|label| !is_limit(label)).cloned().collect();
@@ -155,6 +169,12 @@ impl Family {
                 let below: u64 = point.bucket_counts.iter().sum();
                 point.bucket_counts.push(whole(*value).saturating_sub(below));
                 point.explicit_bounds.extend(limit.parse::<f64>().ok().filter(|it| it.is_finite()));
+                point.exemplars.extend(leads.map(|(id, measured)| Exemplar {
+                    trace_id: id.to_bytes().to_vec(),
+                    value: Some(exemplar::Value::AsDouble(measured)),
+                    time_unix_nano: now,
+                    ..Exemplar::default()
+                }));
             }
         }
         points.into_values().collect()
@@ -182,6 +202,7 @@ mod tests {
 
     use super::*;
     use crate::metrics::Metrics;
+    use crate::trace::Trace;
 
     fn find<'m>(metrics: &'m [Metric], name: &str) -> &'m Metric {
         metrics.iter().find(|metric| metric.name == name).unwrap()
@@ -192,11 +213,15 @@ mod tests {
         let metrics = Metrics::default();
         let call = metrics.channel("dns:///a \"b\"\\c:1", 0).of(None);
         call.begin();
-        call.attempt(Code::Ok, std::time::Duration::from_millis(7), 2000, 10);
+        let took = std::time::Duration::from_millis(7);
+        let kept = Trace::read("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").unwrap();
+        call.attempt(Code::Ok, took, 2000, 10, kept);
         let _open = metrics.subchannels("dns:///a:1").connected();
 
-        let read = read(&metrics.page(), 1, 2);
+        let page = metrics.page();
+        let read = read(&page, 1, 2);
 
+        assert!(page.contains("# {trace_id=\"0af7651916cd43dd8448eb211c80319c\"} 0.007"), "{page}");
         let Some(Data::Sum(started)) = &find(&read, "grpc.client.attempt.started").data else {
             panic!("no counter")
         };
@@ -210,6 +235,9 @@ mod tests {
         let Some(Data::Histogram(duration)) = &duration.data else { panic!("no histogram") };
         let point = &duration.data_points[0];
         assert_eq!((point.count, point.sum), (1, Some(0.007)));
+        let [leads] = &point.exemplars[..] else { panic!("{:?}", point.exemplars) };
+        assert_eq!(leads.value, Some(exemplar::Value::AsDouble(0.007)));
+        assert_eq!(leads.trace_id[..2], [0x0a, 0xf7]);
         assert_eq!((point.explicit_bounds.len(), point.bucket_counts.len()), (41, 42));
         let at = point.bucket_counts.iter().position(|count| *count == 1).unwrap();
         assert_eq!(point.explicit_bounds[at - 1..=at], [0.006, 0.008]);

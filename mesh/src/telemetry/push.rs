@@ -8,6 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::metrics::v1::{ResourceMetrics, ScopeMetrics};
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -118,6 +120,31 @@ impl Collector {
         let request = ExportMetricsServiceRequest { resource_metrics: vec![resource] };
         MetricsServiceClient::new(self.channel.clone()).export(request).await?;
         Ok(())
+    }
+}
+
+/// A collector that takes nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreachable {
+    /// Its address.
+    #[error("it is no address of a collector, such as http://127.0.0.1:4317")]
+    Address(#[source] tonic::transport::Error),
+    /// It is not there, or is something else.
+    #[error("no collector answers there")]
+    Silent(#[source] Box<tonic::Status>),
+    /// It is slow.
+    #[error("no collector answers there within {0:?}")]
+    Late(Duration),
+}
+
+/// Sends a collector no spans at all, to know whether it would take some.
+pub async fn reach(address: &str) -> Result<(), Unreachable> {
+    let endpoint = Endpoint::from_shared(address.to_owned()).map_err(Unreachable::Address)?;
+    let mut spans = TraceServiceClient::new(endpoint.timeout(WITHIN).connect_lazy());
+    let sent = timeout(WITHIN, spans.export(ExportTraceServiceRequest::default()));
+    match sent.await.map_err(|_| Unreachable::Late(WITHIN))? {
+        Ok(_) => Ok(()),
+        Err(status) => Err(Unreachable::Silent(Box::new(status))),
     }
 }
 

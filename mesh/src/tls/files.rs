@@ -107,7 +107,8 @@ pub(super) fn read_authorities(
     Ok(authorities)
 }
 
-fn read_certificates(
+/// The certificates of a file, the first one first.
+pub(super) fn read_certificates(
     path: &Path,
     read: &mut Vec<Vec<u8>>,
 ) -> Result<Vec<CertificateDer<'static>>, TlsError> {

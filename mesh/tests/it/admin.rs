@@ -72,14 +72,20 @@ async fn it_answers_while_everything_else_stands_still() {
     let metrics = looked.page("/metrics");
     let health = looked.page("/healthz");
     let ready = looked.page("/readyz");
+    let service = looked.page("/readyz/parrot.v1.ParrotService");
+    let elsewhere = looked.page("/readyz/parrot.v1.OwlService");
     looked.world.server.health().stop();
     let stopped = looked.page("/readyz");
+    let service_stopped = looked.page("/readyz/parrot.v1.ParrotService");
     let unknown = looked.page("/");
 
     assert!(metrics.contains("grpc_server_calls_in_flight"), "{metrics}");
     assert!(health.ends_with("alive\n"), "{health}");
     assert!(ready.starts_with("HTTP/1.1 200"), "{ready}");
     assert!(stopped.starts_with("HTTP/1.1 503"), "{stopped}");
+    assert!(service.starts_with("HTTP/1.1 200"), "{service}");
+    assert!(elsewhere.starts_with("HTTP/1.1 404"), "{elsewhere}");
+    assert!(service_stopped.starts_with("HTTP/1.1 503"), "{service_stopped}");
     assert!(unknown.starts_with("HTTP/1.1 404") && unknown.contains("/metrics"), "{unknown}");
 }
 

@@ -37,6 +37,10 @@ async fn the_same_question_is_answered_once() {
 
         assert_eq!((first, again, other), (1, 1, 2), "{shape:?}");
         assert_eq!(metric(&world.server, HITS), 1, "{shape:?}");
+        let counted =
+            |name| metric(&world.server, &format!("mesh_cache_{name}{{cache=\"responses\"}}"));
+        assert_eq!((counted("hits_total"), counted("misses_total")), (1, 2), "{shape:?}");
+        assert_eq!(counted("lookup_duration_seconds_count"), 3, "{shape:?}");
     }
 }
 

@@ -62,6 +62,34 @@ async fn a_call_is_one_span_under_its_callers() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_time_of_a_call_leads_to_its_trace_where_that_is_kept() {
+    for shape in Shape::ALL {
+        let receiver = Receiver::start(0.0);
+        let world = shape.start().await;
+        let mut pages = Vec::new();
+
+        for flags in ["00", "01"] {
+            let told = traceparent(flags);
+            let asked = framed(&errand(Deed::Refuse));
+            send(world.stranger().await, ACT, &[("traceparent", &told)], asked).await;
+            pages.push(world.server.metrics().page());
+        }
+        receiver.end().await;
+
+        let leading = |page: &str| {
+            let begins = "grpc_server_call_duration_seconds_bucket{";
+            let leads = format!(" # {{trace_id=\"{TRACE}\"}} ");
+            let lines = page.lines().filter(|line| line.starts_with(begins));
+            lines.filter(|line| line.contains(&leads)).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(leading(&pages[0]), Vec::<String>::new(), "{shape:?}");
+        let leading = leading(&pages[1]);
+        assert_eq!(leading.len(), 1, "{shape:?}: {leading:?}");
+        assert!(leading[0].contains("ParrotService/Act"), "{leading:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_makes_another_is_its_parent() {
     for shape in Shape::ALL {
         let receiver = Receiver::start(1.0);
