@@ -10,9 +10,11 @@ mod changes;
 mod connection;
 mod error;
 mod events;
+mod examine;
 mod metrics;
 
 pub use changes::share_changes;
 pub use connection::Redis;
 pub use error::Error;
 pub use events::{Bus, consume};
+pub use examine::Examined;
