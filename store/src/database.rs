@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use mesh::Clock;
 use tokio::time::Instant;
 
 use crate::bells::Bells;
 use crate::connection::Connection;
-use crate::error::Error;
+use crate::error::{Error, repeated_columns};
+use crate::migrate::{self, Migration};
 use crate::pool::{Dial, Engine, Pool};
+use crate::schema::Schema;
 use crate::statement::{Row, Statement};
 
 /// The connections of a process to one PostgreSQL server, when nothing else is said.
@@ -32,10 +35,12 @@ const POSTGRES: &str = "SET statement_timeout = '30s'; SET lock_timeout = '10s';
 #[derive(Debug, Clone)]
 pub struct Database {
     place: Place,
+    /// Whether somebody else brings tables up to date.
+    is_migrated: bool,
 }
 
 #[derive(Debug, Clone)]
-enum Place {
+pub(crate) enum Place {
     Directory(PathBuf),
     Server(Pool, Arc<Bells>),
 }
@@ -53,7 +58,7 @@ impl Database {
     /// A SQLite file for each service in a directory, which is made when it is missing.
     #[must_use]
     pub fn sqlite(directory: impl Into<PathBuf>) -> Self {
-        Self { place: Place::Directory(directory.into()) }
+        Self { place: Place::Directory(directory.into()), is_migrated: false }
     }
 
     /// A schema for each service in a PostgreSQL database; all share so many connections.
@@ -68,26 +73,102 @@ impl Database {
         let dial = Dial { engine: Engine::Postgres, url: url.clone(), setup: POSTGRES };
         let pool = Pool::new(dial, connections);
         let bells = Bells::new(pool.clone(), url);
-        Self { place: Place::Server(pool, bells) }
+        Self { place: Place::Server(pool, bells), is_migrated: false }
     }
 
-    /// The connections of a service, whose schema or file is there when they are.
-    pub(crate) async fn open(&self, service: &'static str) -> Result<Pools, Error> {
+    /// The same, whose tables somebody else brings up to date: a store that finds older ones is refused, and
+    /// nothing is asked for that a role without the right to make tables may not do.
+    #[must_use]
+    pub fn migrated(self) -> Self {
+        Self { is_migrated: true, ..self }
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Brings the tables of a service to this version; what they were before. Several may do so at once: one
+    /// does, and the others find it done.
+    pub async fn migrate(
+        &self,
+        service: &'static str,
+        migrations: &[Migration],
+        clock: &Clock,
+    ) -> Result<Schema, Error> {
+        let pools = self.prepare(service).await?;
+        migrate::run(&pools.write, service, migrations, clock).await
+    }
+
+    /// What the tables of a service are. Nothing is changed, nor made where there is nothing.
+    pub async fn schema(
+        &self,
+        service: &'static str,
+        migrations: &[Migration],
+    ) -> Result<Schema, Error> {
+        let pools = match &self.place {
+            Place::Directory(directory) if !file(directory, service)?.exists() => {
+                return Ok(Schema::absent(migrations));
+            }
+            Place::Directory(directory) => files(directory, service)?,
+            Place::Server(pool, bells) => shared(pool, bells),
+        };
+        let deadline = Instant::now() + PATIENCE;
+        let mut connection =
+            Connection::take(&pools.read, service, &Arc::default(), deadline).await?;
+        refuse_collation(&mut connection).await?;
+        Schema::read(&mut connection, service, migrations).await
+    }
+
+    /// The connections of a service, whose tables are those of this version when they are there.
+    pub(crate) async fn open(
+        &self,
+        service: &'static str,
+        migrations: &[Migration],
+        clock: &Clock,
+    ) -> Result<Pools, Error> {
+        if self.is_migrated {
+            self.schema(service, migrations).await?.refuse_older(service)?;
+            return match &self.place {
+                Place::Directory(directory) => files(directory, service),
+                Place::Server(pool, bells) => Ok(shared(pool, bells)),
+            };
+        }
+        let pools = self.prepare(service).await?;
+        migrate::run(&pools.write, service, migrations, clock).await?;
+        Ok(pools)
+    }
+
+    /// The connections of a service, whose schema or directory is there when they are.
+    async fn prepare(&self, service: &'static str) -> Result<Pools, Error> {
         match &self.place {
-            Place::Directory(directory) => open_file(directory, service),
+            Place::Directory(directory) => {
+                std::fs::create_dir_all(directory).map_err(unusable(directory))?;
+                files(directory, service)
+            }
             Place::Server(pool, bells) => {
                 prepare_schema(pool, service).await?;
-                let bells = Some(Arc::clone(bells));
-                Ok(Pools { write: pool.clone(), read: pool.clone(), bells })
+                Ok(shared(pool, bells))
             }
         }
     }
 }
 
-fn open_file(directory: &Path, service: &'static str) -> Result<Pools, Error> {
-    let unusable = |cause| Error::Directory { path: directory.display().to_string(), cause };
-    std::fs::create_dir_all(directory).map_err(unusable)?;
-    let file = std::path::absolute(directory.join(format!("{service}.db"))).map_err(unusable)?;
+/// The connections that all services of a server share.
+fn shared(pool: &Pool, bells: &Arc<Bells>) -> Pools {
+    Pools { write: pool.clone(), read: pool.clone(), bells: Some(Arc::clone(bells)) }
+}
+
+fn unusable(directory: &Path) -> impl Fn(std::io::Error) -> Error {
+    move |cause| Error::Directory { path: directory.display().to_string(), cause }
+}
+
+/// The file of a service.
+fn file(directory: &Path, service: &str) -> Result<PathBuf, Error> {
+    std::path::absolute(directory.join(format!("{service}.db"))).map_err(unusable(directory))
+}
+
+fn files(directory: &Path, service: &'static str) -> Result<Pools, Error> {
+    let file = file(directory, service)?;
     let path = escape(&file.to_string_lossy());
     let dial = |mode, setup| Dial {
         engine: Engine::Sqlite,
@@ -112,6 +193,14 @@ pub(crate) fn escape(path: &str) -> String {
 }
 
 async fn prepare_schema(pool: &Pool, service: &'static str) -> Result<(), Error> {
+    match make_schema(pool, service).await {
+        // A session that has looked for the schema in vain may not know yet that another has made it since.
+        Err(error) if repeated_columns(&error).is_some() => make_schema(pool, service).await,
+        made => made,
+    }
+}
+
+async fn make_schema(pool: &Pool, service: &'static str) -> Result<(), Error> {
     let deadline = Instant::now() + PATIENCE;
     let mut connection = Connection::take(pool, service, &Arc::default(), deadline).await?;
     refuse_collation(&mut connection).await?;
@@ -138,6 +227,9 @@ pub(crate) async fn lock_schema(
 }
 
 async fn refuse_collation(connection: &mut Connection) -> Result<(), Error> {
+    if connection.engine() == Engine::Sqlite {
+        return Ok(());
+    }
     let rows = connection
         .fetch(Statement::new(
             "SELECT CAST(current_database() AS TEXT) AS name, \

@@ -150,6 +150,31 @@ pub enum Error {
         /// The migration.
         name: &'static str,
     },
+    /// Migrations of this version have not run, and are somebody else's to run.
+    #[error(
+        "the tables of {service} are older than this version works with: {} has not run; \
+         bring them up to date first, with `tradewind migrate`",
+        .pending.join(", ")
+    )]
+    SchemaOlder {
+        /// The service.
+        service: &'static str,
+        /// The migrations.
+        pending: Vec<&'static str>,
+    },
+    /// A newer version has taken away what this one works with.
+    #[error(
+        "the tables of {service} are newer than this version works with: {name} has taken away what versions need \
+         that do not know {needs}; run a version that does, or restore a backup from before"
+    )]
+    SchemaNewer {
+        /// The service.
+        service: &'static str,
+        /// The migration that took it away.
+        name: String,
+        /// The migration that a version must know.
+        needs: String,
+    },
     /// A table is not what its resource asks for.
     #[error("table {table} does not fit {resource}: {}", .problems.join("; "))]
     Table {
@@ -220,6 +245,8 @@ impl Failure for Error {
             Self::Directory { .. } => (Code::Internal, "DIRECTORY"),
             Self::Migration { .. } => (Code::Internal, "MIGRATION"),
             Self::MigrationChanged { .. } => (Code::Internal, "MIGRATION_CHANGED"),
+            Self::SchemaOlder { .. } => (Code::Internal, "SCHEMA_OLDER"),
+            Self::SchemaNewer { .. } => (Code::Internal, "SCHEMA_NEWER"),
             Self::Table { .. } => (Code::Internal, "TABLE"),
             Self::Malformed(_) => (Code::DataLoss, "MALFORMED_ROW"),
             Self::Encoding(_) => (Code::Internal, "ENCODING"),

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::keys::Queue;
 use crate::lease::Leases;
 use crate::metrics::Metrics;
-use crate::migrate::{self, Migration};
+use crate::migrate::Migration;
 use crate::pace::{Keep, Pace};
 use crate::pool::Engine;
 use crate::reader::Reader;
@@ -118,12 +118,11 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens a service's database and brings its tables up to date.
+    /// Opens a service's database and brings its tables up to date, unless that is somebody else's to do.
     pub async fn open(config: Config) -> Result<Self, Error> {
         let Config { service, database, migrations, bus, changes, clock, ids, .. } = config;
         let Config { pace, keep, metrics, chaos, .. } = config;
-        let pools = database.open(service).await?;
-        migrate::run(&pools.write, service, migrations, &clock).await?;
+        let pools = database.open(service, migrations, &clock).await?;
         tasks::take_back(&pools.write, service, &clock).await?;
         let inner = Inner {
             service,

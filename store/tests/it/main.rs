@@ -17,5 +17,6 @@ mod priorities;
 mod replicas;
 mod resources;
 mod schedules;
+mod schemas;
 mod tasks;
 mod world;

@@ -7,6 +7,7 @@ mod comments;
 mod direction;
 mod files;
 mod lexer;
+mod migrations;
 mod names;
 mod shape;
 mod source;
