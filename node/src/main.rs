@@ -11,13 +11,16 @@ mod configuration;
 mod connect;
 mod credentials;
 mod demo;
+mod doctor;
 mod events;
 mod feed;
 mod import;
 mod login;
+mod migrate;
 mod observing;
 mod profile;
 mod project;
+mod reference;
 mod restore;
 mod sagas;
 mod serve;
@@ -68,6 +71,14 @@ struct Arguments {
 enum Command {
     /// Runs services: all of them, or those that are named.
     Serve(Box<serve::Arguments>),
+    /// Brings the tables of every service, or of those that are named, to this version.
+    ///
+    /// Several may do so at once, and a mesh may be served meanwhile by this version or the one before.
+    Migrate(migrate::Arguments),
+    /// Looks at all that `serve` needs when it is told the same, and says what to do where something is not well.
+    ///
+    /// Exit status 0 when nothing fails, 1 otherwise. It changes nothing.
+    Doctor(Box<doctor::Arguments>),
     /// Makes projects, and lists them.
     Project(project::Arguments),
     /// Signs in to a running mesh, for the commands that follow.
@@ -140,12 +151,20 @@ fn run(command: &clap::Command, arguments: Arguments) -> Result<ExitCode, Failed
     let config = arguments.process.observing.telemetry(&arguments.command);
     let mut telemetry = telemetry::start(&config).map_err(anyhow::Error::from)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    Ok(runtime.map_err(anyhow::Error::from)?.block_on(work(arguments.command, &mut telemetry))?)
+    let Arguments { command, process } = arguments;
+    let work = work(command, &process.observing, &mut telemetry);
+    Ok(runtime.map_err(anyhow::Error::from)?.block_on(work)?)
 }
 
-async fn work(command: Command, telemetry: &mut Telemetry) -> anyhow::Result<ExitCode> {
+async fn work(
+    command: Command,
+    observing: &observing::Options,
+    telemetry: &mut Telemetry,
+) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(arguments) => serve::run(*arguments, telemetry).await,
+        Command::Migrate(arguments) => migrate::run(arguments).await,
+        Command::Doctor(arguments) => doctor::run(*arguments, observing).await,
         Command::Project(arguments) => project::run(arguments).await,
         Command::Login(arguments) => login::run(arguments).await,
         Command::Logout(arguments) => login::log_out(arguments).await,

@@ -65,8 +65,18 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// The telemetry of a process that runs a command.
-    pub(crate) fn telemetry(self, command: &Command) -> Config {
+    /// Where telemetry is sent.
+    pub(crate) fn otlp(&self) -> Option<&str> {
+        self.otlp.as_deref()
+    }
+
+    /// The share of traces that is kept.
+    pub(crate) fn sample(&self) -> f64 {
+        self.sample
+    }
+
+    /// The telemetry of a process that runs a command. A doctor sends none: it asks whether it could.
+    pub(crate) fn telemetry(&self, command: &Command) -> Config {
         let sends = |signal: &str| self.otlp_signals.iter().any(|it| it == signal);
         let signals = Signals {
             traces: sends("traces"),
@@ -74,8 +84,12 @@ impl Options {
             logs: sends("logs"),
         };
         Config {
-            otlp: self.otlp.map(|address| Otlp { address, signals }),
-            filter: self.log,
+            otlp: self
+                .otlp
+                .clone()
+                .filter(|_| !matches!(command, Command::Doctor(_)))
+                .map(|address| Otlp { address, signals }),
+            filter: self.log.clone(),
             format: match self.log_format.as_str() {
                 "json" => LogFormat::Json,
                 _ => LogFormat::Human,

@@ -13,7 +13,6 @@ use mesh::telemetry::Telemetry;
 use mesh::tls::{EdgeCertificate, Tls};
 use mesh::{CancellationToken, Clock, Faults, Mesh};
 use mesh_redis::Redis;
-use store::Database;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
@@ -165,7 +164,7 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
 }
 
 /// The mesh of this process, before anything runs in it.
-fn mesh(
+pub(crate) fn mesh(
     arguments: &Arguments,
     services: &[Noun],
     redis: Option<&Redis>,
@@ -329,22 +328,18 @@ fn parts(
     clock: Clock,
 ) -> Result<Parts> {
     let storage = &arguments.storage;
-    let database = match &storage.database {
-        Some(url) => Database::postgres(url.clone(), storage.connections),
-        None => Database::sqlite(storage.data.clone()),
-    };
     let metrics = store::Metrics::default();
     metrics.register(mesh.metrics());
     Ok(Parts {
         mesh,
         bus,
-        database,
+        database: storage.open(),
         pace: storage.pace(),
         keep: arguments.retention.keep()?,
         metrics,
         clock,
         faults: arguments.trial.faults.clone().map_or_else(Faults::none, Faults::of_file),
-        index: storage.data.join("search"),
+        index: storage.place.data.join("search"),
         users: users::Config {
             bootstrap: arguments.administrator.bootstrap(arguments.trial.demo_shop)?,
             lifetimes: arguments.retention.lifetimes(),

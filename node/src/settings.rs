@@ -13,6 +13,7 @@ use mesh::limits::Limits;
 use mesh::tls::{EdgeCertificate, Identities};
 use mesh::{Callers, Configs};
 use mesh_redis::Redis;
+use store::Database;
 
 use crate::backup::{PostgresPrograms, Remembered, Source};
 use crate::compose::{self, Noun};
@@ -22,28 +23,64 @@ use crate::say;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Storage")]
 pub(crate) struct Storage {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// The most connections to PostgreSQL, over all services of this process.
+    #[arg(long, env = "TRADEWIND_CONNECTIONS", default_value_t = store::DEFAULT_CONNECTIONS, value_name = "COUNT")]
+    pub(crate) connections: usize,
+    /// Leaves tables as they are, for `tradewind migrate` to bring up to date before: a process that finds older
+    /// ones refuses to start, and its role needs no right to make tables.
+    #[arg(
+        long,
+        env = "TRADEWIND_NO_MIGRATE",
+        action = clap::ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        default_value_t = false
+    )]
+    pub(crate) no_migrate: bool,
+    /// How long what a process had begun rests after it has died, before another goes on with it. Whoever
+    /// works renews it meanwhile; the clocks of all processes must agree much better than this.
+    #[arg(long, env = "TRADEWIND_TASK_LEASE_SECONDS", value_name = "SECONDS", default_value_t = store::DEFAULT_TASK_LEASE.as_secs(), value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub(crate) task_lease_seconds: u64,
+    /// How long tasks that run may go on when the process ends; other replicas take up what is not done by
+    /// then, at once.
+    #[arg(long, env = "TRADEWIND_TASK_GRACE_SECONDS", value_name = "SECONDS", default_value_t = store::Pace::default().grace.as_secs(), value_parser = clap::value_parser!(u64).range(..=600))]
+    pub(crate) task_grace_seconds: u64,
+    #[command(flatten)]
+    pub(crate) programs: PostgresPrograms,
+}
+
+/// Where services remember.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Storage")]
+pub(crate) struct Place {
     /// The directory of the SQLite databases and of the search index.
     #[arg(long, env = "TRADEWIND_DATA", default_value = "data", value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// A PostgreSQL database in the place of SQLite: `postgres://user:password@host:5432/name`.
     #[arg(long, env = "TRADEWIND_DATABASE", hide_env_values = true, value_name = "URL")]
     pub(crate) database: Option<String>,
-    /// The most connections to PostgreSQL, over all services of this process.
-    #[arg(long, env = "TRADEWIND_CONNECTIONS", default_value_t = 24, value_name = "COUNT")]
-    pub(crate) connections: usize,
-    /// How long what a process had begun rests after it has died, before another goes on with it. Whoever
-    /// works renews it meanwhile; the clocks of all processes must agree much better than this.
-    #[arg(long, env = "TRADEWIND_TASK_LEASE_SECONDS", default_value_t = store::DEFAULT_TASK_LEASE.as_secs(), value_parser = clap::value_parser!(u64).range(1..=600))]
-    pub(crate) task_lease_seconds: u64,
-    /// How long tasks that run may go on when the process ends; other replicas take up what is not done by
-    /// then, at once.
-    #[arg(long, env = "TRADEWIND_TASK_GRACE_SECONDS", default_value_t = store::Pace::default().grace.as_secs(), value_parser = clap::value_parser!(u64).range(..=600))]
-    pub(crate) task_grace_seconds: u64,
-    #[command(flatten)]
-    pub(crate) programs: PostgresPrograms,
+}
+
+impl Place {
+    /// The databases, with so many connections where a server has them.
+    pub(crate) fn open(&self, connections: usize) -> Database {
+        match &self.database {
+            Some(url) => Database::postgres(url.clone(), connections),
+            None => Database::sqlite(self.data.clone()),
+        }
+    }
 }
 
 impl Storage {
+    /// The databases, as a process of services opens them.
+    pub(crate) fn open(&self) -> Database {
+        let database = self.place.open(self.connections);
+        if self.no_migrate { database.migrated() } else { database }
+    }
+
     /// How tasks are looked for, held and let go.
     pub(crate) fn pace(&self) -> store::Pace {
         store::Pace {
@@ -55,9 +92,8 @@ impl Storage {
 
     /// What a backup of it copies.
     pub(crate) fn source(&self) -> Source {
-        let Self { data, database, programs, .. } = self;
-        let (data, database, programs) = (data.clone(), database.clone(), programs.clone());
-        Remembered { data, database, programs }.source()
+        let (place, programs) = (self.place.clone(), self.programs.clone());
+        Remembered { place, programs }.source()
     }
 }
 

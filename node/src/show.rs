@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::configuration::{Failed, Origin, Setting, resolve};
-use crate::say;
+use crate::{reference, say};
 
 /// What stands in the place of a secret.
 const HIDDEN: &str = "(hidden)";
@@ -19,6 +19,9 @@ pub(crate) struct Arguments {
     /// The command, with its flags: `serve --listen 0.0.0.0:80`.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, default_value = "serve")]
     line: Vec<OsString>,
+    /// Lists every option of every command instead, as docs/configuration.md has it.
+    #[arg(long)]
+    reference: bool,
 }
 
 /// Says what the command of a line would be told.
@@ -27,6 +30,10 @@ pub(crate) fn run(
     config: Option<&PathBuf>,
     arguments: &Arguments,
 ) -> Result<ExitCode, Failed> {
+    if arguments.reference {
+        say(reference::page(command).trim_end());
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut line = vec![OsString::from("tradewind")];
     if let Some(file) = config {
         line.extend(["--config".into(), file.into()]);

@@ -129,3 +129,26 @@ async fn the_help_of_serve_has_headings_defaults_and_variables() {
         assert!(said.contains(part), "{part}: {said}");
     }
 }
+
+#[tokio::test]
+async fn the_page_of_options_is_what_the_commands_take() {
+    let desk = Desk::with("");
+
+    let (passed, page) = desk.run(&["config", "--reference"], &[]).await;
+
+    assert!(passed, "{page}");
+    assert!(
+        page.contains("| `--lame-duck-seconds SECONDS` | `TRADEWIND_LAME_DUCK` | `5` |"),
+        "{page}"
+    );
+    assert!(page.contains("| `--database URL` | `TRADEWIND_DATABASE` *secret* | – |"), "{page}");
+    let made = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/configuration.md");
+    std::fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")).unwrap();
+    std::fs::write(made, &page).unwrap();
+    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
+    let said = std::fs::read_to_string(kept).unwrap_or_default();
+    assert!(
+        said == page,
+        "docs/configuration.md is not what the commands take: cp target/configuration.md docs/configuration.md"
+    );
+}

@@ -27,6 +27,7 @@ pub(crate) use self::schedule::Schedule;
 pub(crate) use self::verify::verify;
 
 use crate::say;
+use crate::settings::Place;
 
 /// What `backup` is told.
 #[derive(Debug, clap::Args)]
@@ -63,12 +64,8 @@ struct VerifyArguments {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Storage")]
 pub(crate) struct Remembered {
-    /// The directory of the SQLite databases.
-    #[arg(long, env = "TRADEWIND_DATA", default_value = "data", value_name = "DIR")]
-    pub(crate) data: PathBuf,
-    /// A PostgreSQL database in the place of SQLite: `postgres://user:password@host:5432/name`.
-    #[arg(long, env = "TRADEWIND_DATABASE", hide_env_values = true, value_name = "URL")]
-    pub(crate) database: Option<String>,
+    #[command(flatten)]
+    pub(crate) place: Place,
     #[command(flatten)]
     pub(crate) programs: PostgresPrograms,
 }
@@ -85,9 +82,9 @@ pub(crate) struct PostgresPrograms {
 impl Remembered {
     pub(crate) fn source(&self) -> Source {
         let programs = self.programs.clone().find();
-        match &self.database {
+        match &self.place.database {
             Some(url) => Source::Server { address: Address::of(url), programs },
-            None => Source::Files { data: self.data.clone(), programs },
+            None => Source::Files { data: self.place.data.clone(), programs },
         }
     }
 }

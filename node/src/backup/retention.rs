@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -11,9 +11,9 @@ use super::make::PREFIX;
 use super::manifest::Manifest;
 
 /// The backups of a directory, the newest first: their names say when they were made.
-pub(super) fn backups(held: &Held) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(&held.path)
-        .with_context(|| format!("{} cannot be read", held.path.display()))?;
+pub(super) fn backups(kept: &Path) -> Result<Vec<PathBuf>> {
+    let entries =
+        fs::read_dir(kept).with_context(|| format!("{} cannot be read", kept.display()))?;
     let mut backups = Vec::new();
     for entry in entries {
         let entry = entry?;
@@ -31,7 +31,7 @@ pub(super) fn backups(held: &Held) -> Result<Vec<PathBuf>> {
 pub(super) fn keep(held: &Held, count: NonZeroUsize) -> Result<Vec<PathBuf>> {
     let mut good = 0;
     let mut removed = Vec::new();
-    for backup in backups(held)? {
+    for backup in backups(&held.path)? {
         if good >= count.get() {
             fs::remove_dir_all(&backup)
                 .with_context(|| format!("{} cannot be removed", backup.display()))?;

@@ -1,7 +1,7 @@
 //! Backups that a process makes by itself.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -53,6 +53,22 @@ struct Counts {
 }
 
 impl Schedule {
+    /// Where backups are kept, where this process makes any.
+    pub(crate) fn to(&self) -> Option<&Path> {
+        self.backup_to.as_deref()
+    }
+
+    /// How often one is made.
+    pub(crate) fn every(&self) -> Duration {
+        self.backup_every
+    }
+
+    /// How old the newest is whose manifest is good.
+    pub(crate) fn age(&self, clock: &Clock) -> Option<Duration> {
+        let made = newest(self.to()?)?;
+        Some(Duration::from_micros(u64::try_from(clock.now_micros() - made).unwrap_or_default()))
+    }
+
     /// Begins to make them until the token is cancelled; does nothing when it is not asked for.
     pub(crate) fn begin(
         &self,
@@ -116,14 +132,18 @@ impl Scheduled {
 
     /// How long until the next one is due: a process that is started again keeps to the schedule.
     fn due(&self) -> Option<Duration> {
-        let held = files::hold(&self.to).ok()?;
-        let good = retention::backups(&held).ok()?;
-        let newest = good.into_iter().find_map(|backup| Manifest::read(&backup).ok())?;
-        let made = micros(&newest.time.parse().ok()?);
+        let made = newest(&self.to)?;
         self.counts.last_good.set(seconds(made));
         let since = u64::try_from(self.clock.now_micros() - made).ok()?;
         Some(self.every.saturating_sub(Duration::from_micros(since)))
     }
+}
+
+/// When the newest good backup in a directory was made, in microseconds since 1970.
+fn newest(kept: &Path) -> Option<i64> {
+    let good = retention::backups(kept).ok()?;
+    let newest = good.into_iter().find_map(|backup| Manifest::read(&backup).ok())?;
+    Some(micros(&newest.time.parse().ok()?))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a second is exact enough")]

@@ -1,0 +1,118 @@
+//! Whether the other processes of the mesh can be called, as what, and of which version they are.
+
+use std::time::Duration;
+
+use contract::grpc::health::v1::health_check_response::ServingStatus;
+use contract::grpc::health::v1::health_client::HealthClient;
+use contract::grpc::health::v1::{HealthCheckRequest, HealthCheckResponse};
+use mesh::health::{TIME, VERSION};
+use mesh::{Caller, Clock, Code, Context, Mesh, Response, Status};
+
+use super::clocks::{self, Said};
+use super::finding::Finding;
+use crate::compose::Noun;
+use crate::serve::{self, Arguments};
+use crate::settings;
+
+const CHECK: &str = "peers";
+/// How long one may take to answer.
+const WITHIN: Duration = Duration::from_secs(5);
+
+/// Calls every service that runs elsewhere.
+pub(super) async fn look(arguments: &Arguments, here: &[Noun], clock: &Clock) -> Vec<Finding> {
+    // What cannot be read is the configuration's to say.
+    let Ok(elsewhere) = settings::elsewhere(&arguments.others.at) else { return Vec::new() };
+    if elsewhere.is_empty() {
+        return Vec::new();
+    }
+    let mesh = match serve::mesh(arguments, here, None, clock.clone()) {
+        Ok(mesh) => mesh,
+        Err(error) => {
+            let advice = "mend that first: nobody can be called without";
+            return vec![Finding::fail(CHECK, format!("{error:#}"), advice)];
+        }
+    };
+    let lease = arguments.storage.pace().lease;
+    let mut places: Vec<_> = elsewhere.into_iter().collect();
+    places.sort_unstable();
+    let mut findings = Vec::new();
+    for (name, target) in places {
+        let asked = clock.now_micros();
+        let answered = ask(&mesh, name).await;
+        let known = clock.now_micros();
+        let theirs = answered.as_ref().ok().and_then(|answer| said(answer, TIME)?.parse().ok());
+        findings.push(match answered {
+            Ok(answer) => judge(name, &target, &answer),
+            Err(unanswered) => refused(name, &target, &unanswered),
+        });
+        findings.extend(theirs.map(|theirs| {
+            let whose = format!("the clock of {name}");
+            clocks::compare(&whose, &Said { theirs, asked, known }, lease)
+        }));
+    }
+    findings
+}
+
+type Answered = Response<HealthCheckResponse>;
+
+/// Why there is no answer.
+enum Unanswered {
+    Late,
+    Refused(Box<Status>),
+}
+
+async fn ask(mesh: &Mesh, name: &'static str) -> Result<Answered, Unanswered> {
+    let caller = Caller::service(mesh.process(), mesh::caller::DEFAULT_PROJECT, None);
+    let mut context = Context::new(caller, "doctor", tracing::Span::none());
+    context.deadline = Some(tokio::time::Instant::now() + WITHIN);
+    let mut health = HealthClient::new(mesh.peer(mesh.process(), name).of(&context));
+    let asked = health.check(HealthCheckRequest::default());
+    let answered = tokio::time::timeout(WITHIN, asked).await.map_err(|_| Unanswered::Late)?;
+    answered.map_err(|status| Unanswered::Refused(Box::new(status)))
+}
+
+fn said<'a>(answer: &'a Answered, name: &str) -> Option<&'a str> {
+    answer.metadata().get(name)?.to_str().ok()
+}
+
+fn judge(name: &str, target: &str, answer: &Answered) -> Finding {
+    if answer.get_ref().status() != ServingStatus::Serving {
+        let found = format!("{name} at {target} takes no calls");
+        return Finding::fail(CHECK, found, "it starts or ends: its log and its /readyz say why");
+    }
+    let own = env!("CARGO_PKG_VERSION");
+    match said(answer, VERSION) {
+        Some(version) if version == own => {
+            Finding::pass(CHECK, format!("{name} at {target} answers, version {version}"))
+        }
+        version => Finding::warn(
+            CHECK,
+            format!(
+                "{name} at {target} answers, version {}, and this is {own}",
+                version.unwrap_or("unknown")
+            ),
+            "that is so during an upgrade; neighbouring versions work together",
+        ),
+    }
+}
+
+fn refused(name: &str, target: &str, unanswered: &Unanswered) -> Finding {
+    let reach = format!(
+        "does it run, with --mesh-listen on an address that is reached from here? See --at {name}=…, DNS, network \
+         policies, and that both have --certs or neither"
+    );
+    let status = match unanswered {
+        Unanswered::Late => {
+            let found = format!("{name} at {target} does not answer within {WITHIN:?}");
+            return Finding::fail(CHECK, found, reach);
+        }
+        Unanswered::Refused(status) => status,
+    };
+    let is_stranger = matches!(status.code(), Code::Unauthenticated | Code::PermissionDenied);
+    let (code, text) = (mesh::metrics::status_name(status.code()), status.message());
+    let cause = std::error::Error::source(&**status).map(|cause| format!(": {cause}"));
+    let found = format!("{name} at {target}: {code}: {text}{}", cause.unwrap_or_default());
+    let stranger =
+        "both processes must be of one mesh: the same --mesh-key, or --certs of one authority";
+    Finding::fail(CHECK, found, if is_stranger { stranger.to_owned() } else { reach })
+}
