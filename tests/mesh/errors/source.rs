@@ -39,7 +39,7 @@ pub(super) fn failures(text: &str) -> Vec<Failure> {
             code: spelled(code.trim()),
             reason: resolve(reason, text),
             sentence: said.sentence.clone(),
-            cause: said.cause.clone(),
+            cause: if said.cause.is_empty() { "As it says.".into() } else { said.cause.clone() },
         });
     }
     failures
