@@ -126,6 +126,7 @@ if [ "$1" = test ] || [ "$1" = bench ]; then
   # Debian's package of the server brings pgbench with it.
   need_file '/usr/lib/postgresql/*/bin/initdb' postgresql
   need git git
+  need curl curl
   need strace strace
 fi
 if [ "$1" = trace ]; then
