@@ -96,6 +96,8 @@ else
 fi
 if command -v promtool >/dev/null; then
   promtool check rules --lint=all "$rules"
+  node scripts/observability/queries.js >"$data/queries.yaml"
+  promtool check rules --lint=none "$data/queries.yaml" >"$data/log" || { cat "$data/log" >&2; exit 1; }
   promtool test rules scripts/observability/alerts_test.yaml
 else
   echo "SKIPPED: whether the rules fire as they should, since promtool is not here: scripts/observability.sh promtool builds it"
