@@ -71,8 +71,8 @@ pages() {
 }
 
 await() {
-  local tries
-  for tries in $(seq 300); do
+  local _
+  for _ in $(seq 300); do
     curl --silent --fail --output /dev/null "$1" && return
     sleep 0.1
   done
