@@ -1,6 +1,6 @@
 # The front door: `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run trace test bench conformance faults simulate release format install
+.PHONY: help run trace test bench conformance faults simulate release hooks format install
 
 # Every service in one process, its data in ./data, the sample shop in it.
 SERVE = cargo run -- serve --data ./data --demo-shop
@@ -46,6 +46,9 @@ simulate: ## Run the mesh under faults that a seed fixes, and look for what was 
 release: ## Build the binary of a release, the same bytes for the same commit, and its bill of materials
 	@scripts/supply.sh
 	@scripts/release.sh
+
+hooks: ## Have git look at format and links before each commit
+	git config core.hooksPath scripts/hooks
 
 format: ## Format the code and the contracts
 	@scripts/install.sh test
