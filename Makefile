@@ -1,6 +1,6 @@
 # The front door: `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run trace test bench conformance faults simulate release hooks format install
+.PHONY: help run trace test bench conformance faults simulate format install
 
 # Every service in one process, its data in ./data, the sample shop in it.
 SERVE = cargo run -- serve --data ./data --demo-shop
@@ -42,14 +42,6 @@ simulate: ## Run the mesh under faults that a seed fixes, and look for what was 
 	cargo test --quiet --workspace --no-run
 	target/debug/simulator $(if $(PLANTED),planted,run --histories $(or $(N),1000) --seed $(or $(SEED),1))
 
-# TWICE=1 builds it again elsewhere and compares.
-release: ## Build the binary of a release, the same bytes for the same commit, and its bill of materials
-	@scripts/supply.sh
-	@scripts/release.sh
-
-hooks: ## Have git look at format and links before each commit
-	git config core.hooksPath scripts/hooks
-
 format: ## Format the code and the contracts
 	@scripts/install.sh test
 	cargo fmt --all
@@ -57,3 +49,13 @@ format: ## Format the code and the contracts
 
 install: ## Install what running and testing need
 	@scripts/install.sh test
+
+.PHONY: release hooks
+
+# TWICE=1 builds it again elsewhere and compares.
+release: ## Build the binary of a release, the same bytes for the same commit, and its bill of materials
+	@scripts/supply.sh
+	@scripts/release.sh
+
+hooks: ## Have git look at format and links before each commit
+	git config core.hooksPath scripts/hooks
