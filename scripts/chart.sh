@@ -34,9 +34,9 @@ conform() {
 each_values_file() {
   local values
   for values in k8s/values/*.yaml; do
-    helm lint --quiet --strict "$chart" --values "$values"
+    helm lint --quiet --strict --kube-version "$kubernetes" "$chart" --values "$values"
     if [ -n "${conforms:-}" ]; then
-      conform "$values" helm template tradewind "$chart" --namespace shop --values "$values"
+      conform "$values" helm template tradewind "$chart" --kube-version "$kubernetes" --namespace shop --values "$values"
     fi
   done
 }

@@ -21,10 +21,17 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{- define "tradewind.labels" -}}
 {{ include "tradewind.selector" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/part-of: tradewind
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end -}}
+
+{{/* What pods carry besides; not the chart's version, with which each of them would be made anew. */}}
+{{- define "tradewind.podLabels" -}}
+{{ include "tradewind.selector" . }}
+app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: tradewind
 {{- end -}}
 
 {{/* The label by which pods are found that run a service. */}}
