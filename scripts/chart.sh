@@ -30,7 +30,6 @@ conform() {
   echo "$name: $(tail -1 <<<"$found" | sed 's/ *Summary: //')"
 }
 
-# Whatever Kubernetes lacks, pods of the mesh need nothing that the `restricted` standard refuses; helm-unittest holds it.
 each_values_file() {
   local values
   for values in k8s/values/*.yaml; do
@@ -41,15 +40,6 @@ each_values_file() {
   done
 }
 
-rules() {
-  local tests=(observability/*_test.yaml observability/*/*_test.yaml)
-  promtool check rules --lint=all "$chart/files/alerts.yaml"
-  if [ ${#tests[@]} -gt 0 ]; then
-    promtool test rules "${tests[@]}"
-  fi
-}
-
-shopt -s nullglob
 if has kubeconform "whether Kubernetes takes what the chart makes"; then
   if [ -d "$schemas/$kubernetes" ] && [ -d "$schemas/custom" ]; then
     conforms=yes
@@ -68,9 +58,4 @@ if [ -n "${conforms:-}" ]; then
     conform k8s/development kubectl kustomize k8s/development
     conform k8s/bare kubectl kustomize k8s/bare
   fi
-fi
-if [ ! -e "$chart/files/alerts.yaml" ]; then
-  echo "SKIPPED, without $chart/files/alerts.yaml: alert rules"
-elif has promtool "alert rules"; then
-  rules
 fi

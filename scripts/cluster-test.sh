@@ -4,7 +4,8 @@
 #
 # ON is the kind of cluster, a folder with `values.yaml`, `kustomization.yaml` and `load.sh`: k8s/kind, or k8s/bare.
 # BINARY is the program that the image is made of and that drives the test; a release is built when it is not given.
-# PREVIOUS is the program of the release before; without it the first installation is of the same program under another tag.
+# PREVIOUS is the program of the release before, or `build` to have scripts/cluster/previous.sh build it; without it the
+# first installation is of the same program under another tag.
 # STEPS chooses some of: demo roll kill postgres scale upgrade trace small. KEEP=1 leaves all as it is at the end.
 # Usage: [ON=…] [BINARY=…] [PREVIOUS=…] [STEPS=…] [RATE=…] scripts/cluster-test.sh
 set -euo pipefail
@@ -232,6 +233,7 @@ if [ -z "${BINARY:-}" ]; then
   cargo build --release --bin tradewind
   BINARY=target/release/tradewind
 fi
+[ "${PREVIOUS:-}" != build ] || PREVIOUS=$(scripts/cluster/previous.sh)
 for tool in kubectl helm node curl; do
   command -v "$tool" >/dev/null || stop "$tool is missing; make chart-tools builds helm, $ON/README.md says where a cluster comes from."
 done

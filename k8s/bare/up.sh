@@ -111,7 +111,7 @@ await() {
 # There is nothing that makes volumes: some are there, as folders that whoever claims them may write.
 make_volumes() {
   local number
-  for number in 1 2 3; do
+  for number in $(seq 12); do
     mkdir -p "$RUN/volumes/$number"
     chmod 1777 "$RUN/volumes/$number"
     kubectl apply --filename - >/dev/null <<EOT
