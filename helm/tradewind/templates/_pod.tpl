@@ -125,3 +125,12 @@
 {{- add .preStopSeconds (max $calls .taskGraceSeconds) 5 -}}
 {{- end -}}
 {{- end -}}
+
+{{/* A value of the configuration file. Helm reads numbers as floats, and would write a million as 1e+06. */}}
+{{- define "tradewind.setting" -}}
+{{- if and (kindIs "float64" .) (eq (floor .) .) -}}
+{{ int64 . }}
+{{- else -}}
+{{ toJson . }}
+{{- end -}}
+{{- end -}}
