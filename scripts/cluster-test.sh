@@ -6,7 +6,7 @@
 # BINARY is the program that the image is made of and that drives the test; a release is built when it is not given.
 # PREVIOUS is the program of the release before, or `build` to have scripts/cluster/previous.sh build it; without it the
 # first installation is of the same program under another tag.
-# STEPS chooses some of: demo roll kill postgres scale upgrade trace small. KEEP=1 leaves all as it is at the end.
+# STEPS chooses some of: demo roll kill postgres scale upgrade trace small, and autoscale, which needs metrics-server. KEEP=1 leaves all as it is at the end.
 # Usage: [ON=…] [BINARY=…] [PREVIOUS=…] [STEPS=…] [RATE=…] scripts/cluster-test.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -176,6 +176,39 @@ scale() {
   settled
 }
 
+pods_of_all() {
+  kube get deployments --selector app.kubernetes.io/instance=tradewind --output jsonpath='{range .items[*]}{.status.readyReplicas}{"\n"}{end}' |
+    awk '{ pods += $1 } END { print pods + 0 }'
+}
+
+# Waits until there are as many pods as a comparison says: what for, an operator of test, a number.
+await_pods() {
+  local tries
+  for tries in $(seq 150); do
+    [ "$(pods_of_all)" "$2" "$3" ] && echo "  $1: $(pods_of_all) pods after $((tries * 2)) s" && return
+    sleep 2
+  done
+  kube get horizontalpodautoscalers >&2
+  stop "$1: there are $(pods_of_all) pods"
+}
+
+# A rush of customers, and its end.
+autoscale() {
+  local rush pods
+  upgrade "$version" --set each.autoscaling.enabled=true --set each.autoscaling.max=4 \
+    --set each.autoscaling.scaleDownSeconds=15 --set each.resources.requests.cpu=50m
+  # Until the autoscalers have seen what there is.
+  await_pods "before the rush" -le $((2 * $(deployments | wc -l)))
+  pods=$(pods_of_all)
+  node scripts/cluster/load.js "$TRADEWIND_URL" $((RATE * 10)) "$notes/rush" &
+  rush=$!
+  await_pods "in the rush" -gt "$pods"
+  kill "$rush"
+  wait "$rush"
+  await_pods "after the rush" -le "$pods"
+  upgrade "$version"
+}
+
 roll_back() {
   helm rollback tradewind --namespace "$NAMESPACE" --wait --timeout 10m >/dev/null
 }
@@ -269,6 +302,7 @@ if chosen upgrade; then
   step "roll back" "" roll_back
   step "upgrade again" "" upgrade "$version"
 fi
+if chosen autoscale; then step "a rush, and its end" "pods come and go" autoscale; fi
 step undisturbed "" sleep 10
 say "every order is looked up"
 end_customers
