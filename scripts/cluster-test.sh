@@ -90,8 +90,12 @@ image() {
   "$ON/load.sh" "$archive" >/dev/null
 }
 
-# What the release is told: the tag, then more of helm's flags.
+# What the release is told, by its tag.
 values() {
+  local program=$BINARY
+  [ "$1" = "$version" ] || program=${PREVIOUS:-$BINARY}
+  # Releases before `tradewind migrate` do so when they start.
+  "$program" migrate --help >/dev/null 2>&1 || printf -- '--set\nmigrations.enabled=false\n'
   printf -- '--namespace\n%s\n--values\n%s\n--values\n%s\n--set\nimage.tag=%s\n' \
     "$NAMESPACE" k8s/values/cluster-test.yaml "$ON/values.yaml" "$1"
 }
