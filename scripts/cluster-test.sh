@@ -94,8 +94,9 @@ image() {
 values() {
   local program=$BINARY
   [ "$1" = "$version" ] || program=${PREVIOUS:-$BINARY}
-  # Releases before `tradewind migrate` do so when they start.
+  # Releases without these commands do as much when they start.
   "$program" migrate --help >/dev/null 2>&1 || printf -- '--set\nmigrations.enabled=false\n'
+  "$program" doctor --help >/dev/null 2>&1 || printf -- '--set\ntests.doctor=false\n'
   printf -- '--namespace\n%s\n--values\n%s\n--values\n%s\n--set\nimage.tag=%s\n' \
     "$NAMESPACE" k8s/values/cluster-test.yaml "$ON/values.yaml" "$1"
 }

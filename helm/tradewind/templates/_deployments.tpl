@@ -63,3 +63,12 @@ elsewhere. Refuses what would not start: a service that is nowhere, or in two pl
 {{- end -}}
 {{- $callers | sortAlpha | toJson -}}
 {{- end -}}
+
+{{/* How many pods there are at most, of all deployments. */}}
+{{- define "tradewind.pods" -}}
+{{- $pods := 0 -}}
+{{- range include "tradewind.deployments" . | fromJsonArray -}}
+  {{- $pods = add $pods (ternary .autoscaling.max .replicas .autoscaling.enabled) -}}
+{{- end -}}
+{{- $pods -}}
+{{- end -}}
