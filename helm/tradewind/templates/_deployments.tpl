@@ -34,7 +34,9 @@ elsewhere. Refuses what would not start: a service that is nowhere, or in two pl
   {{- $_ := set $deployment "isApart" (lt (len $services) (len $all)) -}}
   {{- $_ := set $deployment "databaseSecret" (merge (dig "database" "secret" dict .) $.Values.database.secret) -}}
   {{- $_ := set $deployment "connections" (dig "database" "connections" $.Values.database.connections .) -}}
-  {{- $_ := set $deployment "isSqlite" (not $deployment.databaseSecret.name) -}}
+  {{- /* The gateway keeps nothing, and need not know of a database. */ -}}
+  {{- $_ := set $deployment "keeps" (without $services "gateway" | empty | not) -}}
+  {{- $_ := set $deployment "isSqlite" (and $deployment.keeps (not $deployment.databaseSecret.name)) -}}
   {{- if and $deployment.isSqlite (or $deployment.isApart $deployment.autoscaling.enabled) -}}
     {{- fail (printf "deployments: %s has no database.secret.name; SQLite is for one pod that runs every service" .name) -}}
   {{- end -}}

@@ -48,7 +48,7 @@
 - { name: TRADEWIND_ALLOW, value: {{ join "," . | quote }} }
 {{- end }}
 {{- end }}
-{{- if not $deployment.isSqlite }}
+{{- if and $deployment.keeps (not $deployment.isSqlite) }}
 {{ include "tradewind.secretVariable" (list "TRADEWIND_DATABASE" $deployment.databaseSecret) }}
 - { name: TRADEWIND_CONNECTIONS, value: {{ $deployment.connections | quote }} }
 {{- end }}
