@@ -100,7 +100,7 @@ async function lookUp({ id, token }) {
   const met = [];
   try {
     const order = await call("GET", `/v1/orders/${id}`, { token, met, until: Date.now() + PATIENCE });
-    if (order.payment?.state !== "PAID") note({ lost: id, failed: `its payment is ${order.payment?.state}` });
+    if (order.payment?.state !== "STATE_PAID") note({ lost: id, failed: `its payment is ${order.payment?.state}` });
   } catch (error) {
     note({ lost: id, failed: error.message });
   }
