@@ -55,7 +55,8 @@ if has helm "the chart is not looked at"; then
 fi
 if [ -n "${conforms:-}" ]; then
   if has kubectl "the manifests of k8s/"; then
-    conform k8s/development kubectl kustomize k8s/development
-    conform k8s/bare kubectl kustomize k8s/bare
+    for folder in k8s/development k8s/kind k8s/bare; do
+      conform "$folder" kubectl kustomize "$folder"
+    done
   fi
 fi

@@ -15,7 +15,7 @@ kubernetes=v1.34.0
 # Modules with the definitions of custom resources, and where those lie in them.
 custom=(
   "github.com/cert-manager/cert-manager@v1.19.1 deploy/crds"
-  "github.com/prometheus-operator/prometheus-operator@v0.86.0 example/prometheus-operator-crd"
+  "github.com/prometheus-operator/prometheus-operator@v0.85.0 example/prometheus-operator-crd"
   "sigs.k8s.io/gateway-api@v1.4.0 config/crd/standard"
 )
 
