@@ -245,8 +245,10 @@ figures() {
 }
 
 uninstall() {
-  helm uninstall tradewind --namespace "$NAMESPACE" --wait --timeout 5m >/dev/null
   local left
+  helm uninstall tradewind --namespace "$NAMESPACE" --wait --timeout 5m >/dev/null 2>&1
+  # Pods end in their own time: calls that run are finished.
+  kube wait --for delete pod --selector app.kubernetes.io/part-of=tradewind --timeout 120s >/dev/null
   left=$(kube get all,secrets,configmaps,serviceaccounts,roles,rolebindings,networkpolicies,poddisruptionbudgets,persistentvolumeclaims \
     --output name | grep tradewind | grep --invert-match --extended-regexp 'secret/tradewind-(database|redis|mail|administrator)$' || true)
   [ "$left" = "${1:-}" ] || stop "after helm uninstall there is still: $left"
