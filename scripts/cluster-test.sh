@@ -236,12 +236,17 @@ trace() {
 
 # How long pods took to be ready, and what memory they hold.
 figures() {
-  local node
+  local node tries
   node=$(kubectl get nodes --output jsonpath='{.items[0].metadata.name}')
   kube get pods --selector app.kubernetes.io/part-of=tradewind --output json >"$notes/pods"
-  kubectl get --raw "/api/v1/nodes/$node/proxy/stats/summary" >"$notes/stats"
   echo "$1:"
-  node scripts/cluster/pods.js "$notes/pods" "$notes/stats"
+  # The node weighs each pod every ten to fifteen seconds.
+  for tries in $(seq 20); do
+    kubectl get --raw "/api/v1/nodes/$node/proxy/stats/summary" >"$notes/stats"
+    node scripts/cluster/pods.js "$notes/pods" "$notes/stats" >"$notes/figures" && break
+    sleep 2
+  done
+  cat "$notes/figures"
 }
 
 uninstall() {

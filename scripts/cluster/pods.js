@@ -1,4 +1,5 @@
-// Says of the pods of a release how long each took from its start to ready, and what memory it holds.
+// Says of the pods of a release how long each took from its start to ready, and what memory it holds; ends with 1 when
+// the node has not looked at one of them yet.
 // Usage: node pods.js PODS STATS    `kubectl get pods --output json`, and the node's /stats/summary
 const fs = require("node:fs");
 
@@ -20,3 +21,4 @@ for (const of of [...new Set(rows.map((row) => row.of))].sort()) {
   const some = rows.filter((row) => row.of === of);
   console.log(`  ${of.padEnd(14)} ${some.map(({ bytes }) => `${(bytes / MEBI).toFixed(0)} MiB`).join(", ")}`);
 }
+process.exit(rows.every(({ bytes }) => bytes > 0) ? 0 : 1);
