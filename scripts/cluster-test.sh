@@ -164,8 +164,9 @@ roll() {
 kill_pods() {
   local deployment pod
   for deployment in $(deployments); do
-    pod=$(kube get pods --selector "app.kubernetes.io/component=${deployment##*tradewind-}" --output name | head -1)
-    kube delete "$pod" --grace-period 0 --force >/dev/null 2>&1
+    pod=$(kube get pods --selector "app.kubernetes.io/component=${deployment##*tradewind-}" \
+      --field-selector status.phase=Running --output jsonpath='{.items[0].metadata.name}')
+    kube delete pod "$pod" --grace-period 0 --force >/dev/null 2>&1
     settled
   done
 }
