@@ -60,3 +60,13 @@ format: ## Format the code and the contracts
 
 install: ## Install what running and testing need
 	@scripts/install.sh test
+
+.PHONY: release hooks
+
+# TWICE=1 builds it again elsewhere and compares.
+release: ## Build the binary of a release, the same bytes for the same commit, and its bill of materials
+	@scripts/supply.sh
+	@scripts/release.sh
+
+hooks: ## Have git look at format and links before each commit
+	git config core.hooksPath scripts/hooks

@@ -62,6 +62,9 @@ stage contracts scripts/contracts.sh
 stage chart scripts/chart.sh
 stage clippy cargo clippy --quiet --workspace --all-targets -- -D warnings
 stage docs docs
+stage links node scripts/links.js
+stage supply scripts/supply.sh
+stage observing scripts/observability.sh
 stage tests tests
 stage sdk scripts/sdk.sh
 summary
