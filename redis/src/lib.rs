@@ -10,7 +10,9 @@ mod changes;
 mod connection;
 mod error;
 mod events;
+mod locks;
 mod metrics;
+mod presence;
 
 pub use changes::share_changes;
 pub use connection::Redis;
