@@ -1,12 +1,12 @@
 # The front door: `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run trace test bench conformance faults durability simulate format install
+.PHONY: help run trace test bench conformance faults durability simulate image chart-tools cluster-test format install
 
 # Every service in one process, its data in ./data, the sample shop in it.
 SERVE = cargo run -- serve --data ./data --demo-shop
 
 help: ## Say what there is
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 run: ## Build and serve the sample shop on 127.0.0.1:8080
 	@scripts/install.sh run
@@ -48,6 +48,17 @@ simulate: ## Run the mesh under faults that a seed fixes, and look for what was 
 	cargo test --quiet --workspace --no-run
 	target/debug/simulator $(if $(PLANTED),planted,run --histories $(or $(N),1000) --seed $(or $(SEED),1))
 
+# BINARY packs a program that is there; IMAGE and TAG name what is made.
+image: ## Make an image without Docker, in target/images
+	@scripts/image.sh
+
+chart-tools: ## Build what the chart is checked with, where Go is
+	@scripts/chart/tools.sh
+
+# ON is the kind of cluster, k8s/kind or k8s/bare; the head of the script says what else there is to choose.
+cluster-test: ## Install the chart in the cluster of KUBECONFIG, and restart everything under load
+	@ON=$(or $(ON),k8s/kind) scripts/cluster-test.sh
+
 format: ## Format the code and the contracts
 	@scripts/install.sh test
 	cargo fmt --all
@@ -55,3 +66,13 @@ format: ## Format the code and the contracts
 
 install: ## Install what running and testing need
 	@scripts/install.sh test
+
+.PHONY: release hooks
+
+# TWICE=1 builds it again elsewhere and compares.
+release: ## Build the binary of a release, the same bytes for the same commit, and its bill of materials
+	@scripts/supply.sh
+	@scripts/release.sh
+
+hooks: ## Have git look at format and links before each commit
+	git config core.hooksPath scripts/hooks

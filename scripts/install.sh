@@ -126,6 +126,7 @@ if [ "$1" = test ] || [ "$1" = bench ]; then
   # Debian's package of the server brings pgbench with it.
   need_file '/usr/lib/postgresql/*/bin/initdb' postgresql
   need git git
+  need curl curl
   need strace strace
 fi
 if [ "$1" = trace ]; then
@@ -151,6 +152,7 @@ if [ "$1" = test ]; then
   install_locked scripts/openapi
   install_locked clients/typescript
   install_grpcurl
+  install_go_tool "the lint of workflows" . github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
 fi
 if [ "$1" = bench ] && command -v go >/dev/null; then
   # At the versions of its go.sum.

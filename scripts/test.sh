@@ -59,8 +59,12 @@ stage format cargo fmt --all --check
 stage build cargo test --quiet --workspace --no-run
 stage tidy cargo test --quiet --workspace --test tidy
 stage contracts scripts/contracts.sh
+stage chart scripts/chart.sh
 stage clippy cargo clippy --quiet --workspace --all-targets -- -D warnings
 stage docs docs
+stage links node scripts/links.js
+stage supply scripts/supply.sh
+stage observing scripts/observability.sh
 stage tests tests
 stage sdk scripts/sdk.sh
 summary

@@ -196,3 +196,38 @@ pub(crate) async fn service(noun: Noun, parts: &Parts) -> Result<Option<Service>
     };
     Ok(service.map(|service| service.audited_by(auditor).tasks_of(tasks).outbox_of(outbox)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the chart makes its network policies of.
+    const CHART: &str = include_str!("../../helm/tradewind/files/calls.yaml");
+
+    #[test]
+    fn the_chart_lets_a_service_reach_those_that_it_calls_or_tells() {
+        let kept: Vec<_> = CHART.lines().filter(|line| !line.starts_with('#')).collect();
+
+        let made = Noun::ALL.map(reached);
+
+        let made = made.join("\n");
+        assert_eq!(kept.join("\n"), made, "helm/tradewind/files/calls.yaml should say\n{made}\n");
+    }
+
+    /// A line of it: a service, and those that it reaches from where it runs.
+    fn reached(noun: Noun) -> String {
+        let (callers, subscriptions) = (callers(), subscriptions());
+        let calls = |callee: Noun| {
+            callers.of(callee.name()).is_some_and(|callers| callers.contains(noun.name()))
+        };
+        let tells = |consumer: Noun| {
+            subscriptions.iter().any(|(event, consumers)| {
+                noun_of(event) == Some(noun) && consumers.contains(&consumer.name())
+            })
+        };
+        let others = Noun::ALL.into_iter().filter(|other| *other != noun);
+        let reached = others.filter(|other| calls(*other) || tells(*other));
+        let names: Vec<_> = reached.map(Noun::name).collect();
+        format!("{}: [{}]", noun.name(), names.join(", "))
+    }
+}

@@ -96,6 +96,7 @@ async fn catch_up(store: &Store, now: i64) -> Result<u64, Error> {
         count += connection.execute(Statement::new(sql).bind(due).bind(later)).await?;
     }
     connection.commit(CATCH_UP).await?;
+    store.inner.tasks.look();
     store.inner.events.notify_one();
     Ok(count)
 }

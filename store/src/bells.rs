@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use mesh::CancellationToken;
 use sqlx::postgres::PgListener;
-use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
+use crate::agenda::Agenda;
 use crate::connection::Connection;
 use crate::database::PATIENCE;
 use crate::error::Error;
@@ -39,7 +39,7 @@ pub(crate) struct Bells {
 #[derive(Debug, Default)]
 struct State {
     /// Who is woken when a service's bell rings.
-    followers: HashMap<&'static str, Vec<Weak<Notify>>>,
+    followers: HashMap<&'static str, Vec<Weak<Agenda>>>,
     listens: bool,
     /// Services whose bells are still to be rung.
     ringing: BTreeSet<&'static str>,
@@ -64,7 +64,7 @@ impl Bells {
     }
 
     /// Wakes somebody whenever another process rings for a service.
-    pub(crate) fn follow(self: &Arc<Self>, service: &'static str, woken: &Arc<Notify>) {
+    pub(crate) fn follow(self: &Arc<Self>, service: &'static str, woken: &Arc<Agenda>) {
         let mut state = self.state();
         state.followers.entry(service).or_default().push(Arc::downgrade(woken));
         if !std::mem::replace(&mut state.listens, true) {
@@ -96,7 +96,7 @@ impl Bells {
         let mut state = self.state();
         for (name, woken) in &mut state.followers {
             if service.is_none_or(|service| service == *name) {
-                woken.retain(|woken| woken.upgrade().map(|woken| woken.notify_one()).is_some());
+                woken.retain(|woken| woken.upgrade().map(|woken| woken.look()).is_some());
             }
         }
     }

@@ -75,7 +75,7 @@ impl Store {
         let mut connection = self.begin_within(deadline(context)).await?;
         let hastened = connection.execute(statement).await? == 1;
         connection.commit(&context.method).await?;
-        self.inner.tasks.notify_one();
+        self.inner.tasks.look();
         Ok(hastened)
     }
 }

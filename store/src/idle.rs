@@ -44,7 +44,7 @@ impl Store {
                     return Ok(());
                 }
                 if due {
-                    self.inner.tasks.notify_one();
+                    self.inner.tasks.look();
                     self.inner.events.notify_one();
                     self.inner.schedules.changed.notify_one();
                 }

@@ -139,6 +139,9 @@ async fn postpone(store: &Store, taken: &Taken, status: &Status) -> Result<(), E
     let due = store.inner.clock.now_micros().saturating_add(micros(backoff(attempts)));
     let statement = statement.bind(claim.id()).bind(claim.token()).bind(due);
     store.write(statement.bind(shorten(status)).bind(dead), kind).await?;
+    if !dead {
+        store.inner.tasks.later(due);
+    }
     claim.end();
     Ok(())
 }

@@ -35,14 +35,14 @@ impl Priority {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Candidate {
     pub(crate) kind: &'static str,
-    pub(crate) priority: i64,
+    pub(crate) priority: Priority,
     pub(crate) due: i64,
 }
 
 impl Candidate {
     /// When it would be its turn if all had one priority.
     fn rank(&self) -> i64 {
-        self.due.saturating_add(self.priority.saturating_mul(HANDICAP))
+        self.due.saturating_add(self.priority.number().saturating_mul(HANDICAP))
     }
 }
 
@@ -50,7 +50,7 @@ impl Candidate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lane {
     pub(crate) kind: &'static str,
-    pub(crate) priority: i64,
+    pub(crate) priority: Priority,
     pub(crate) count: i64,
 }
 
@@ -98,7 +98,7 @@ mod tests {
     const SECOND: i64 = 1_000_000;
 
     fn of(kind: &'static str, priority: Priority, seconds: i64, count: usize) -> Vec<Candidate> {
-        vec![Candidate { kind, priority: priority.number(), due: seconds * SECOND }; count]
+        vec![Candidate { kind, priority, due: seconds * SECOND }; count]
     }
 
     fn idle(kinds: &[&'static str]) -> HashMap<&'static str, Load> {
@@ -116,8 +116,8 @@ mod tests {
 
         let lanes = share(due, idle(&["mail"]), 4);
 
-        assert_eq!(lanes[0], Lane { kind: "mail", priority: 0, count: 3 });
-        assert_eq!(lanes[1], Lane { kind: "mail", priority: 2, count: 1 });
+        assert_eq!(lanes[0], Lane { kind: "mail", priority: Priority::Interactive, count: 3 });
+        assert_eq!(lanes[1], Lane { kind: "mail", priority: Priority::Bulk, count: 1 });
     }
 
     #[test]
@@ -127,7 +127,7 @@ mod tests {
 
         let lanes = share(due, idle(&["mail"]), 4);
 
-        assert_eq!(lanes[0], Lane { kind: "mail", priority: 2, count: 2 });
+        assert_eq!(lanes[0], Lane { kind: "mail", priority: Priority::Bulk, count: 2 });
     }
 
     #[test]
@@ -160,6 +160,6 @@ mod tests {
 
         let lanes = share(due, idle(&["a", "b", "c"]), 1);
 
-        assert_eq!(lanes, [Lane { kind: "b", priority: 1, count: 1 }]);
+        assert_eq!(lanes, [Lane { kind: "b", priority: Priority::Usual, count: 1 }]);
     }
 }

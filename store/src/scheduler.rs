@@ -138,7 +138,7 @@ impl Scheduler {
         }
         self.tell();
         if fired {
-            self.store.inner.tasks.notify_one();
+            self.store.inner.tasks.look();
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tonic::Request;
 
+use crate::agenda::Agenda;
 use crate::connection::{Connection, Counts};
 use crate::database::{Database, PATIENCE, Pools};
 use crate::error::Error;
@@ -74,7 +75,7 @@ pub(crate) struct Inner {
     /// A process has given the answer of its call.
     pub(crate) answered: Notify,
     /// Tasks may be due.
-    pub(crate) tasks: Arc<Notify>,
+    pub(crate) tasks: Arc<Agenda>,
     /// Whether a runner of this process has room for more of them.
     pub(crate) has_room: AtomicBool,
     pub(crate) schedules: Schedules,

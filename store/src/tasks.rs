@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use mesh::Clock;
 
+use crate::agenda::Place;
 use crate::audit::worth_keeping;
 use crate::connection::Connection;
 use crate::error::Error;
@@ -41,9 +42,9 @@ pub(crate) struct NewTask {
 }
 
 impl NewTask {
-    /// Whether anybody may take it now.
-    pub(crate) fn is_due(&self, now: i64) -> bool {
-        self.token == 0 && self.due <= now
+    /// Where and when anybody may take it; nowhere while this process holds it.
+    pub(crate) fn waits(&self) -> Option<(Place, i64)> {
+        (self.token == 0).then_some(((self.kind, self.priority), self.due))
     }
 }
 

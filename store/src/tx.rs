@@ -175,13 +175,16 @@ impl Tx {
         for claim in &pending.ended {
             claim.end();
         }
-        let released = pending.released;
-        if released || !pending.tasks.is_empty() || !pending.ended.is_empty() {
-            inner.tasks.notify_one();
+        if pending.released {
+            inner.tasks.look();
         }
-        let due = || pending.tasks.iter().any(|task| task.is_due(inner.clock.now_micros()));
+        let (now, mut is_due) = (inner.clock.now_micros(), pending.released);
+        for (place, due) in pending.tasks.iter().filter_map(NewTask::waits) {
+            inner.tasks.expect(place, due, now);
+            is_due |= due <= now;
+        }
         // A runner of this process that has room takes them first.
-        if !inner.has_room.load(Ordering::SeqCst) && (released || due()) {
+        if is_due && !inner.has_room.load(Ordering::SeqCst) {
             inner.ring();
         }
         if !pending.events.is_empty() {

@@ -1,6 +1,6 @@
 //! The loop that takes tasks: those that are due, by priority, as far as there is room.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,6 +9,7 @@ use mesh::CancellationToken;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use crate::agenda::{Look, Place};
 use crate::ahead::Watch;
 use crate::database::PATIENCE;
 use crate::error::Error;
@@ -47,17 +48,17 @@ impl Kind {
     }
 }
 
-/// A place that a running task takes of its kind.
-struct Place(Arc<AtomicUsize>);
+/// What a running task takes of the room of its kind.
+struct Seat(Arc<AtomicUsize>);
 
-impl Place {
+impl Seat {
     fn take(of: &Kind) -> Self {
         of.running.fetch_add(1, Ordering::SeqCst);
         Self(Arc::clone(&of.running))
     }
 }
 
-impl Drop for Place {
+impl Drop for Seat {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
@@ -103,13 +104,15 @@ impl Work {
                     error = describe(&error),
                     "tasks wait"
                 );
+                // What was to be looked at, or was found, is looked for again.
+                self.store.inner.tasks.missed();
                 self.poll()
             });
             let has_room = self.running.tasks.len() < self.most;
             self.store.inner.has_room.store(has_room, Ordering::SeqCst);
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = self.store.inner.tasks.notified(), if has_room => {}
+                () = self.store.inner.tasks.changed(), if has_room => {}
                 Some(()) = self.running.one_ends() => {}
                 () = sleep(next), if has_room => {}
             }
@@ -124,75 +127,116 @@ impl Work {
 
     /// Takes what is due, as far as there is room; how long until the next may be.
     async fn take(&mut self) -> Result<Duration, Error> {
-        if self.running.tasks.len() >= self.most {
+        let room = self.most.saturating_sub(self.running.tasks.len());
+        if room == 0 {
             return Ok(self.poll());
         }
         // Held from before the rows are taken, so that they are never neither due nor running.
         let busy = Busy::new(&self.store);
         let now = self.store.inner.clock.now_micros();
-        let candidates = self.candidates().await?;
-        let (due, later): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|it| it.due <= now);
+        let due = self.due(now, room).await?;
         let loads = self.kinds.iter().map(|(kind, of)| (*kind, of.load())).collect();
-        let waiting = due.len();
-        let lanes = share(due, loads, self.most);
-        if lanes.is_empty() {
-            // What is due has no room here; it has when one of its kind ends.
-            let next = later.iter().map(|it| it.due - now).min().unwrap_or(i64::MAX);
-            let wait = Duration::from_micros(u64::try_from(next).unwrap_or_default());
-            return Ok(wait.min(self.poll()));
-        }
+        let lanes = share(due.clone(), loads, self.most);
         let end = self.store.inner.leases.end();
         let rows = self.claim(&lanes, now).await?;
         // There is more than this process can do: others need not wait until they look. Only who has
         // taken some says so, or processes without room would go on ringing at each other.
-        if !rows.is_empty() && waiting > rows.len() {
+        if !rows.is_empty() && due.len() > rows.len() {
             self.store.inner.ring();
         }
-        let next = if rows.is_empty() { PAUSE } else { Duration::ZERO };
+        let others_took = rows.is_empty() && !lanes.is_empty();
+        let left = if others_took { places(&due) } else { left(&due, &lanes, room) };
+        let has_more = !rows.is_empty() && !left.is_empty();
+        self.store.inner.tasks.remain(left);
         for row in rows {
             self.begin(Taken::read(&row, end)?);
         }
         drop(busy);
-        Ok(next)
+        // What is due and has no room has it when one of its kind ends.
+        let next = self.store.inner.tasks.until_next(now).min(self.poll());
+        Ok(if has_more {
+            Duration::ZERO
+        } else if others_took {
+            PAUSE
+        } else {
+            next
+        })
     }
 
     fn begin(&mut self, taken: Taken) {
         let Some(kind) = self.kinds.get(taken.kind.as_str()) else { return };
         let (store, handler) = (self.store.clone(), Arc::clone(&kind.handler));
-        let (busy, place) = (Busy::new(&self.store), Place::take(kind));
+        let (busy, seat) = (Busy::new(&self.store), Seat::take(kind));
         let claim = taken.claim.clone();
         let task = self.running.tasks.spawn(async move {
             perform(&store, &handler, taken).await;
-            drop((busy, place));
+            drop((busy, seat));
         });
         self.running.claims.insert(task.id(), claim);
     }
 
-    /// What comes next of each kind and priority: as many as could be taken, due or not.
-    async fn candidates(&self) -> Result<Vec<Candidate>, Error> {
-        let kinds: Vec<_> = self.kinds.keys().copied().collect();
-        let room = self.most - self.running.tasks.len().min(self.most);
-        let statement = Statement::new(next_sql(kinds.len())).bind(as_i64(room));
-        let statement = kinds.iter().copied().fold(statement, Statement::bind);
+    /// What is due, wherever something may be: of each place as many as could be taken.
+    async fn due(&self, now: i64, room: usize) -> Result<Vec<Candidate>, Error> {
+        let agenda = &self.store.inner.tasks;
+        let look = agenda.take(now, self.poll());
+        let found = match &look {
+            Look::At(places) => {
+                let places = places.iter().filter(|(kind, _)| self.kinds.contains_key(kind));
+                self.candidates(&places.copied().collect::<Vec<_>>(), now, room).await
+            }
+            // What is not due yet tells when to look again.
+            Look::Everywhere => {
+                let kinds = self.kinds.keys();
+                let places = kinds.flat_map(|kind| Priority::ALL.map(|priority| (*kind, priority)));
+                self.candidates(&places.collect::<Vec<_>>(), i64::MAX, room).await
+            }
+        };
+        let (due, later): (Vec<_>, Vec<_>) = found?.into_iter().partition(|it| it.due <= now);
+        if let Some(next) = later.iter().map(|it| it.due).min() {
+            agenda.later(next);
+        }
+        Ok(due)
+    }
+
+    /// The first tasks of each place that come due until a time: as many as there is room for.
+    async fn candidates(
+        &self,
+        places: &[Place],
+        until: i64,
+        room: usize,
+    ) -> Result<Vec<Candidate>, Error> {
+        if places.is_empty() {
+            return Ok(Vec::new());
+        }
+        let statement = Statement::new(next_sql(places.len())).bind(as_i64(room)).bind(until);
+        let statement = places.iter().fold(statement, |statement, (kind, priority)| {
+            statement.bind(*kind).bind(priority.number())
+        });
         let rows = self.store.look(statement).await?;
-        rows.iter()
-            .map(|row| {
-                let place = usize::try_from(row.get::<i64>("place")?).unwrap_or_default();
-                let kind = kinds.get(place).copied().unwrap_or_default();
-                Ok(Candidate { kind, priority: row.get("priority")?, due: row.get("due_time")? })
-            })
-            .collect()
+        let candidates = rows.iter().map(|row| {
+            let place = usize::try_from(row.get::<i64>("place")?).unwrap_or_default();
+            let due = row.get("due_time")?;
+            Ok(places.get(place).map(|(kind, priority)| Candidate {
+                kind,
+                priority: *priority,
+                due,
+            }))
+        });
+        candidates.filter_map(Result::transpose).collect()
     }
 
     /// Takes tasks of each lane, in one transaction.
     async fn claim(&self, lanes: &[Lane], now: i64) -> Result<Vec<Row>, Error> {
+        if lanes.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut connection = self.store.begin_within(Instant::now() + PATIENCE).await?;
         let until = now.saturating_add(micros(self.store.inner.leases.length));
         let mut rows = Vec::new();
         for lane in lanes {
             let statement = Statement::new(claim_sql(connection.engine()))
                 .bind(lane.kind)
-                .bind(lane.priority)
+                .bind(lane.priority.number())
                 .bind(now)
                 .bind(lane.count)
                 .bind(until);
@@ -226,6 +270,22 @@ impl Work {
     }
 }
 
+/// Where tasks were found.
+fn places(due: &[Candidate]) -> BTreeSet<Place> {
+    due.iter().map(|it| (it.kind, it.priority)).collect()
+}
+
+/// Where there are more than are taken, or were more than fitted into a look.
+fn left(due: &[Candidate], lanes: &[Lane], room: usize) -> BTreeSet<Place> {
+    let mut places = places(due);
+    places.retain(|place| {
+        let found = due.iter().filter(|it| (it.kind, it.priority) == *place).count();
+        let taken = lanes.iter().find(|lane| (lane.kind, lane.priority) == *place);
+        found >= room || taken.is_none_or(|lane| as_i64(found) > lane.count)
+    });
+    places
+}
+
 /// Makes claimed tasks due for whoever is next, with a token that their holders do not have; how many
 /// there were. That a process stops is no failure of theirs, so the attempt is not counted.
 async fn hand_over(store: &Store, claims: &[Claim]) -> Result<u64, Error> {
@@ -251,16 +311,14 @@ async fn hand_over(store: &Store, claims: &[Claim]) -> Result<u64, Error> {
     Ok(left)
 }
 
-/// The next rows of so many kinds, each priority by itself, so that every part is the beginning of an index.
-fn next_sql(kinds: usize) -> String {
-    let lanes = (0..kinds).flat_map(|place| Priority::ALL.map(|priority| (place, priority)));
-    let lanes = lanes.map(|(place, priority)| {
-        let (kind, priority) = (place + 2, priority.number());
+/// The next rows of so many places, each by itself, so that every part is the beginning of an index.
+fn next_sql(places: usize) -> String {
+    let lanes = (0..places).map(|place| {
+        let (kind, priority) = (2 * place + 3, 2 * place + 4);
         format!(
-            "SELECT place, priority, due_time FROM (SELECT CAST({place} AS BIGINT) AS place, \
-             priority, due_time FROM store_tasks \
-             WHERE dead = 0 AND kind = ${kind} AND priority = {priority} \
-             ORDER BY due_time LIMIT $1) AS lane"
+            "SELECT place, due_time FROM (SELECT CAST({place} AS BIGINT) AS place, due_time \
+             FROM store_tasks WHERE dead = 0 AND kind = ${kind} AND priority = ${priority} \
+             AND due_time <= $2 ORDER BY due_time LIMIT $1) AS lane"
         )
     });
     lanes.collect::<Vec<_>>().join(" UNION ALL ")

@@ -230,9 +230,14 @@ async fn on_postgresql_a_lane_is_the_beginning_of_an_index_however_many_tasks_wa
     running.stop().await;
 
     let claim = plan(&store, "SET token = token + 1, attempts", "'add-label', 1, 99, 16, 99").await;
-    let next = plan(&store, "UNION ALL", "16, 'add-label', 'store.forget'").await;
+    let one = "AS lane' AND statement NOT LIKE '%UNION ALL";
+    let one = plan(&store, one, "16, 99, 'add-label', 1").await;
+    let places =
+        ["add-label", "store.forget"].map(|kind| [0, 1, 2].map(|at| format!("'{kind}', {at}")));
+    let places = places.concat().join(", ");
+    let all = plan(&store, "UNION ALL", &format!("16, 99, {places}")).await;
 
-    for plan in [claim, next] {
+    for plan in [claim, one, all] {
         assert!(plan.contains("store_tasks_lanes"), "{plan}");
         assert!(!plan.contains("Seq Scan") && !plan.contains("Sort"), "{plan}");
     }
