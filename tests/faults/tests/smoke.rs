@@ -1,5 +1,7 @@
 //! A short run of the faults: what takes seconds. `make faults` and `make durability` run all of it, for minutes.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::process::Command;
 
 #[test]
