@@ -1,6 +1,6 @@
 # The front door: `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run trace test bench conformance faults simulate image chart-tools cluster-test format install
+.PHONY: help run trace test bench conformance faults durability simulate image chart-tools cluster-test format install
 
 # Every service in one process, its data in ./data, the sample shop in it.
 SERVE = cargo run -- serve --data ./data --demo-shop
@@ -35,6 +35,12 @@ faults: ## Kill, pause, cut off and restart processes under load, and write the 
 	@scripts/install.sh test
 	cargo test --quiet --workspace --no-run
 	target/debug/store-testing target/debug/faults run $(if $(ONLY),--only $(ONLY),--page docs/faults.md)
+
+# ONLY=postgres,disk tries some of them, and leaves the page as it is.
+durability: ## Kill databases, Redis and services, fill a disk and turn clocks under load, and write docs/durability.md
+	@scripts/install.sh test
+	cargo test --quiet --workspace --no-run
+	target/debug/store-testing --durable target/debug/faults durable $(if $(ONLY),--only $(ONLY),--page docs/durability.md)
 
 # N histories from SEED on; PLANTED=1 plants one bug after another instead, and shows that each is found.
 simulate: ## Run the mesh under faults that a seed fixes, and look for what was lost or done twice

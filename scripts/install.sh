@@ -135,8 +135,10 @@ if [ "$1" = trace ]; then
 fi
 if [ "$1" = test ]; then
   need redis-server redis-server
-  # Faults are put into networks of their own.
+  # Faults are put into networks and file systems of their own, and into clocks.
   need ip iproute2
+  need mount mount
+  need faketime faketime
   need node nodejs
   need npm npm
   need chromium chromium

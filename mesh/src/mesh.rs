@@ -31,6 +31,7 @@ use crate::failure::Refusal;
 use crate::health::HealthState;
 use crate::identity::{Identity, Roles};
 use crate::limits::{Limiter, Limits};
+use crate::locks::Locks;
 use crate::metrics::Metrics;
 use crate::outbox::{Outboxes, OutboxesHere};
 use crate::policy::{Policies, PolicyError};
@@ -138,6 +139,7 @@ struct Parts {
     metrics: Arc<Metrics>,
     limiter: Arc<Limiter>,
     answers: Option<Arc<dyn SharedAnswers>>,
+    locks: Locks,
     admission: Option<Arc<Admission>>,
     identity: Arc<Identity>,
     trust: Arc<Trust>,
@@ -176,6 +178,7 @@ impl Mesh {
             config.callers,
             metrics.cache("access_tokens"),
         );
+        let locks = Locks::new(config.shared.locks, config.clock.clone());
         let admission = config.limits.at_once.map(|at_once| Admission::new(at_once, &metrics));
         Ok(Self {
             parts: Arc::new(Parts {
@@ -191,6 +194,7 @@ impl Mesh {
                 policies,
                 metrics,
                 answers: config.shared.answers,
+                locks,
                 limiter: Arc::new(Limiter::new(&config.limits, config.shared.budgets)),
                 admission,
                 identity: Arc::new(identity),
@@ -367,6 +371,12 @@ impl Mesh {
     /// Whom an access token shows, when it is good: for tokens that come in a message.
     pub async fn check_token(&self, token: &str) -> Result<Caller, Refusal> {
         self.parts.identity.check(token).await
+    }
+
+    /// Locks that one replica has at a time.
+    #[must_use]
+    pub fn locks(&self) -> &Locks {
+        &self.parts.locks
     }
 
     /// What has changed, for answers that are kept.

@@ -21,6 +21,7 @@ mod observing;
 mod profile;
 mod project;
 mod reference;
+mod replicas;
 mod restore;
 mod sagas;
 mod serve;
@@ -104,6 +105,8 @@ enum Command {
     Sagas(sagas::Arguments),
     /// Lists what services have told each other, decides on what was refused, and delivers again.
     Events(events::Arguments),
+    /// Lists which processes of a mesh live, by service, where they share a Redis.
+    Replicas(replicas::Arguments),
     /// Buys something, step by step, and checks that everything agrees at the end.
     Demo(demo::Arguments),
     /// Says what a command would be told, and where each value comes from; it is a configuration file.
@@ -175,6 +178,7 @@ async fn work(
         Command::Restore(arguments) => restore::run(arguments).await,
         Command::Sagas(arguments) => sagas::run(arguments).await,
         Command::Events(arguments) => events::run(arguments).await,
+        Command::Replicas(arguments) => replicas::run(arguments).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::MeshKey(arguments) => serve::write_mesh_key(&arguments),
         Command::Certs(arguments) => certs::write(&arguments),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use gateway::{Gateway, Options};
+use mesh::replicas::Process;
 use mesh::serve::{Config, Drain, Ended};
 use mesh::service_token::ServiceKey;
 use mesh::telemetry::Telemetry;
@@ -23,7 +24,7 @@ use crate::profile::Profiles;
 use crate::settings::{
     self, Administrator, Budgets, Listen, Mail, Others, Retention, Shared, Storage, Trial,
 };
-use crate::{demo, say, trust};
+use crate::{demo, replicas, say, trust};
 
 /// What `serve` is told.
 #[derive(Debug, clap::Args)]
@@ -126,7 +127,7 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
     }
     let ends = Ends { drain: arguments.listen.drain(), certificate, ..Ends::default() };
     let bus = bus(redis.as_ref(), &mesh, stop, &tracker);
-    let parts = parts(&arguments, mesh.clone(), bus, clock)?;
+    let parts = parts(&arguments, mesh.clone(), bus, clock.clone())?;
     let mut made = Vec::new();
     for noun in &services {
         made.extend(compose::service(*noun, &parts).await.with_context(|| noun.name())?);
@@ -135,9 +136,8 @@ pub(crate) async fn start(arguments: Arguments, stop: &CancellationToken) -> Res
     mesh.run(made, stop, &tracker)?;
     arguments.backups.begin(arguments.storage.source(), &mesh, stop, &tracker);
     if let Some(redis) = redis {
-        let changes = mesh.changes().clone();
-        tracker.spawn(mesh_redis::share_changes(redis.clone(), changes, stop.child_token()));
-        tracker.spawn(mesh_redis::consume(redis, mesh.intake(), stop.child_token()));
+        let place = replicas::place(&arguments.listen, &services);
+        share(redis, &mesh, replicas::process(&services, place, &clock), stop, &tracker);
     }
     let operators_stop = CancellationToken::new();
     let profiler = Some(Box::<Profiles>::default() as _);
@@ -304,7 +304,27 @@ impl Running {
 
 /// What replicas keep for each other.
 fn shared(redis: &Redis) -> mesh::Shared {
-    mesh::Shared { budgets: Some(Arc::new(redis.clone())), answers: Some(Arc::new(redis.clone())) }
+    let redis = Arc::new(redis.clone());
+    mesh::Shared {
+        budgets: Some(redis.clone()),
+        answers: Some(redis.clone()),
+        locks: Some(redis.clone()),
+        presence: Some(redis),
+    }
+}
+
+/// Has this process share with the others what changes, events and that it lives.
+fn share(
+    redis: Redis,
+    mesh: &Mesh,
+    process: Process,
+    stop: &CancellationToken,
+    tracker: &TaskTracker,
+) {
+    let changes = mesh.changes().clone();
+    tracker.spawn(mesh_redis::share_changes(redis.clone(), changes, stop.child_token()));
+    tracker.spawn(mesh_redis::consume(redis.clone(), mesh.intake(), stop.child_token()));
+    tracker.spawn(mesh::presence::appear(Arc::new(redis), process, stop.child_token()));
 }
 
 /// Where events go.

@@ -11,7 +11,9 @@ mod connection;
 mod error;
 mod events;
 mod examine;
+mod locks;
 mod metrics;
+mod presence;
 
 pub use changes::share_changes;
 pub use connection::Redis;

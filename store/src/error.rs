@@ -102,6 +102,11 @@ pub enum Error {
     /// The database cannot be reached.
     #[error("the database cannot be reached at the moment")]
     Unavailable(#[source] sqlx::Error),
+    /// The disk of the database is full.
+    #[error(
+        "the database has no room left on its disk, so nothing was changed; try again when there is some"
+    )]
+    Full(#[source] sqlx::Error),
     /// The commit that this one shared with others did not happen.
     #[error("the database could not keep what was written; try again")]
     NotCommitted,
@@ -240,6 +245,7 @@ impl Failure for Error {
             Self::Unavailable(_) | Self::NotCommitted => {
                 (Code::Unavailable, "DATABASE_UNAVAILABLE")
             }
+            Self::Full(_) => (Code::Unavailable, "DATABASE_FULL"),
             Self::DatabaseUrl => (Code::Internal, "DATABASE_URL"),
             Self::Collation { .. } => (Code::Internal, "COLLATION"),
             Self::Directory { .. } => (Code::Internal, "DIRECTORY"),
@@ -274,6 +280,7 @@ impl Failure for Error {
             | Self::LeaseLost(_)
             | Self::Busy
             | Self::Unavailable(_)
+            | Self::Full(_)
             | Self::NotCommitted => Detail { retry_after: Some(RETRY_AFTER), ..Detail::default() },
             _ => Detail::default(),
         }
@@ -304,6 +311,8 @@ impl From<sqlx::Error> for Error {
             ) => Self::Constraint(error),
             // PostgreSQL: serialization failure, deadlock, lock not available; SQLite: busy, in its kinds.
             (_, Some("40001" | "40P01" | "55P03" | "5" | "261" | "517")) => Self::Conflict(error),
+            // PostgreSQL: disk full; SQLite: full, and no room for what its connections share.
+            (_, Some("53100" | "13" | "4874")) => Self::Full(error),
             _ => Self::Database(error),
         }
     }

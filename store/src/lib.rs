@@ -29,6 +29,7 @@
 //! Invariant: every statement of a call binds its project; the store knows no domain.
 
 mod agenda;
+mod ahead;
 mod audit;
 pub mod backup;
 mod bells;

@@ -10,6 +10,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::agenda::{Look, Place};
+use crate::ahead::Watch;
 use crate::database::PATIENCE;
 use crate::error::Error;
 use crate::idle::Busy;
@@ -94,7 +95,9 @@ impl Work {
     }
 
     pub(crate) async fn run(mut self, stop: CancellationToken) {
+        let mut watch = Watch::new(&self.store.inner.clock);
         while !stop.is_cancelled() {
+            watch.look(&self.store).await;
             let next = self.take().await.unwrap_or_else(|error| {
                 tracing::warn!(
                     service = self.store.service(),

@@ -316,6 +316,33 @@ async fn a_server_keeps_the_newest_backups_that_it_makes_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_replicas_that_share_a_redis_one_makes_the_backups_until_it_dies() {
+    let redis = store_testing::Redis::start();
+    let place = tempfile::tempdir().unwrap();
+    let to = place.path().join("backups").display().to_string();
+    let url = redis.url();
+    let options = ["--redis", &url, "--backup-to", &to, "--backup-every", "1s"];
+    let mut world = World::start_with(Shape::Near, Engine::Postgres, &options).await;
+    world.replicate("gateway", "replica").await;
+    let made = "backup_made_total ";
+
+    while world.counts("gateway", made).await < 3 {
+        assert_eq!(world.counts("replica", made).await, 0);
+    }
+    let (passed, alive) = run(&["replicas", "--redis", &url]).await;
+    assert!(passed && alive.matches("orders ").count() == 2, "{alive}");
+    world.kill("gateway").await;
+
+    while world.counts("replica", made).await < 2 {
+        tokio::task::yield_now().await;
+    }
+    let is_made = |it: &PathBuf| it.is_dir() && it.extension().is_none();
+    let newest = listed(Path::new(&to)).into_iter().filter(is_made).max().unwrap();
+    let (passed, said) = verified(&newest).await;
+    assert!(passed, "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_pg_dump_that_is_missing_or_too_old_is_said_with_what_to_do() {
     let shop = Shop::open(Engine::Postgres).await;
     let programs = shop.place.path().join("programs");

@@ -8,10 +8,53 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
+/// What the directory of backups remembers the greatest fence in that made some there.
+const FENCE: &str = ".fence";
+
 /// The directory of all backups, held against others who make some.
 pub(crate) struct Held {
     pub(super) path: PathBuf,
+    /// Of the lock under which they are made, where there is one.
+    fence: Option<u64>,
     _lock: File,
+}
+
+impl Held {
+    /// Refuses whoever was taken for gone, once another has gone on with backups.
+    pub(super) fn check(&self) -> Result<()> {
+        let known = fence(&self.path)?;
+        if let Some(own) = self.fence.filter(|own| *own < known) {
+            bail!(
+                "another replica makes the backups in {} since (fence {known}, and this one's is {own}); it goes on with them",
+                self.path.display()
+            );
+        }
+        Ok(())
+    }
+}
+
+/// The same as [`hold`] under a lock of all replicas, whose fence is remembered there.
+pub(super) fn hold_under(path: &Path, fence: Option<u64>) -> Result<Held> {
+    let held = Held { fence, ..hold(path)? };
+    held.check()?;
+    if let Some(fence) = fence {
+        let next = path.join(format!("{FENCE}.next"));
+        private_file(&next)?.write_all(fence.to_string().as_bytes())?;
+        keep(&next)?;
+        fs::rename(&next, path.join(FENCE))?;
+        sync(path)?;
+    }
+    Ok(held)
+}
+
+/// The greatest fence that was seen in a directory of backups.
+fn fence(path: &Path) -> Result<u64> {
+    let file = path.join(FENCE);
+    match fs::read_to_string(&file) {
+        Ok(text) => text.trim().parse().with_context(|| format!("{} is no number", file.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error).with_context(|| format!("{} cannot be read", file.display())),
+    }
 }
 
 /// Takes a directory of backups, which is made when it is missing.
@@ -19,7 +62,7 @@ pub(super) fn hold(path: &Path) -> Result<Held> {
     fs::create_dir_all(path).with_context(|| format!("{} cannot be made", path.display()))?;
     let lock = private_file(&path.join(".lock"))?;
     match lock.try_lock() {
-        Ok(()) => Ok(Held { path: path.to_owned(), _lock: lock }),
+        Ok(()) => Ok(Held { path: path.to_owned(), fence: None, _lock: lock }),
         Err(fs::TryLockError::WouldBlock) => {
             bail!("another backup is being made in {}; wait for it", path.display())
         }
@@ -97,4 +140,27 @@ pub(super) fn digest(path: &Path) -> Result<(u64, String)> {
 pub(super) fn hex(bytes: &[u8]) -> String {
     let digits: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     digits.concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_taken_for_gone_neither_begins_nor_names_a_backup_once_another_has_gone_on() {
+        let place = tempfile::tempdir().unwrap();
+
+        let slow = hold_under(place.path(), Some(7)).unwrap();
+        assert!(slow.check().is_ok());
+        // As where its file system forgets who holds a file.
+        fs::remove_file(place.path().join(".lock")).unwrap();
+        let next = hold_under(place.path(), Some(9)).unwrap();
+
+        let refused = slow.check().unwrap_err().to_string();
+        assert!(refused.contains("fence 9, and this one's is 7"), "{refused}");
+        drop(next);
+        assert!(hold_under(place.path(), Some(8)).is_err());
+        assert!(hold_under(place.path(), None).is_ok(), "a person's own is not fenced");
+        assert!(hold_under(place.path(), Some(9)).is_ok());
+    }
 }

@@ -45,7 +45,7 @@ pub(super) async fn make(source: &Source, held: &Held, clock: &Clock) -> Result<
     let (path, partial) = names(held, clock);
     private_directory(&partial)?;
     let made = match write(source, &partial, clock).await {
-        Ok(manifest) => finish(source, &partial, &path, manifest).await,
+        Ok(manifest) => finish(source, held, (&partial, &path), manifest).await,
         Err(error) => Err(error),
     };
     if made.is_err() {
@@ -133,10 +133,16 @@ async fn dump(
 }
 
 /// Reads back what was written, and gives it its name.
-async fn finish(source: &Source, partial: &Path, path: &Path, manifest: Manifest) -> Result<Made> {
+async fn finish(
+    source: &Source,
+    held: &Held,
+    (partial, path): (&Path, &Path),
+    manifest: Manifest,
+) -> Result<Made> {
     let manifest = manifest.write(partial)?;
     sync(partial)?;
     verify(partial, source.programs()).await.context("the backup is not good")?;
+    held.check()?;
     fs::rename(partial, path).with_context(|| format!("{} cannot be named", path.display()))?;
     sync(files::directory(path))?;
     Ok(Made { path: path.to_owned(), manifest })

@@ -29,6 +29,7 @@ pub(super) fn backups(kept: &Path) -> Result<Vec<PathBuf>> {
 /// Removes what is older than so many of the newest whose manifest is good; what has none does not count,
 /// so the last good one is never removed for those that are not.
 pub(super) fn keep(held: &Held, count: NonZeroUsize) -> Result<Vec<PathBuf>> {
+    held.check()?;
     let mut good = 0;
     let mut removed = Vec::new();
     for backup in backups(&held.path)? {

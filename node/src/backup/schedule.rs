@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use mesh::clock::micros;
-use mesh::{CancellationToken, Clock, Mesh};
+use mesh::locks::Turn;
+use mesh::{CancellationToken, Clock, Lock, Locks, Mesh};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio_util::task::TaskTracker;
@@ -19,11 +20,17 @@ use super::{files, retention};
 /// How soon a backup is tried again that failed, where the schedule would not sooner.
 const AGAIN: Duration = Duration::from_secs(300);
 
+/// The lock of the one that makes them, how long it outlives its holder, and how often the others look.
+const LOCK: &str = "backups";
+const LASTS: Duration = Duration::from_secs(6);
+const LOOK: Duration = Duration::from_secs(2);
+
 /// What `serve` is told of backups.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Backups")]
 pub(crate) struct Schedule {
-    /// Where this process keeps backups that it makes by itself. Give it to one process of a mesh.
+    /// Where this process keeps backups that it makes by itself. Replicas that share a Redis may all be given it: one of
+    /// them makes each backup. Without Redis, give it to one process of a mesh.
     #[arg(long, env = "TRADEWIND_BACKUP_TO", value_name = "DIR")]
     backup_to: Option<PathBuf>,
     /// How often it makes one: `30m`, `6h`, `1d`.
@@ -42,6 +49,15 @@ struct Scheduled {
     source: Source,
     clock: Clock,
     counts: Counts,
+    locks: Locks,
+}
+
+/// Who makes the next one.
+enum Whose {
+    /// This process: under a lock, where there is one.
+    Ours(Option<u64>),
+    /// Another replica.
+    Anothers,
 }
 
 /// What operators see of them.
@@ -82,7 +98,8 @@ impl Schedule {
         counts.register(mesh.metrics());
         let (every, keep) = (self.backup_every, self.keep_backups);
         let clock = Clock::system();
-        let scheduled = Scheduled { to, every, keep, source, clock, counts };
+        let locks = mesh.locks().clone();
+        let scheduled = Scheduled { to, every, keep, source, clock, counts, locks };
         tracker.spawn(scheduled.run(stop.clone()));
     }
 }
@@ -101,25 +118,60 @@ impl Counts {
 }
 
 impl Scheduled {
-    /// Makes one whenever the last good one is old enough, until it is told to stop.
+    /// Makes one whenever the last good one is old enough and no other replica does, until it is told to stop.
     async fn run(self, stop: CancellationToken) {
-        let mut wait = self.due().unwrap_or_default();
-        while stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_some() {
-            let Some(made) = stop.run_until_cancelled(self.one()).await else { return };
-            wait = match made {
-                Ok(()) => self.every,
-                Err(error) => {
-                    self.counts.failed.inc();
-                    let to = self.to.display();
-                    tracing::error!("the backup to {to} failed, and is tried again: {error:#}");
-                    self.every.min(AGAIN)
-                }
-            };
+        let mut lock = None;
+        let _ = stop.run_until_cancelled(self.go_on(&mut lock)).await;
+        if let Some(lock) = lock {
+            // Another goes on at once.
+            lock.release().await;
         }
     }
 
-    async fn one(&self) -> Result<()> {
-        let held = files::hold(&self.to)?;
+    async fn go_on(&self, lock: &mut Option<Lock>) {
+        loop {
+            let wait = match self.whose(lock).await {
+                Whose::Anothers => LOOK,
+                Whose::Ours(fence) => match self.due() {
+                    Some(due) if !due.is_zero() => due,
+                    _ => self.made(fence).await,
+                },
+            };
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Whose the next one is: whoever has the lock keeps it, for all that follow. Where nobody knows, because Redis is
+    /// lost, each goes on as without one, and the directory is one's at a time.
+    async fn whose(&self, lock: &mut Option<Lock>) -> Whose {
+        if let Some(held) = lock.as_ref().filter(|held| held.is_held()) {
+            return Whose::Ours(Some(held.fence()));
+        }
+        match self.locks.take(LOCK, LASTS).await {
+            Turn::Ours(taken) => Whose::Ours(Some(lock.insert(taken).fence())),
+            Turn::Anothers => {
+                *lock = None;
+                Whose::Anothers
+            }
+            Turn::Unknown => Whose::Ours(None),
+        }
+    }
+
+    /// Makes one; how long until the next.
+    async fn made(&self, fence: Option<u64>) -> Duration {
+        match self.one(fence).await {
+            Ok(()) => self.every,
+            Err(error) => {
+                self.counts.failed.inc();
+                let to = self.to.display();
+                tracing::error!("the backup to {to} failed, and is tried again: {error:#}");
+                self.every.min(AGAIN)
+            }
+        }
+    }
+
+    async fn one(&self, fence: Option<u64>) -> Result<()> {
+        let held = files::hold_under(&self.to, fence)?;
         let made = make(&self.source, &held, &self.clock).await?;
         self.counts.made.inc();
         self.counts.last_good.set(seconds(self.clock.now_micros()));

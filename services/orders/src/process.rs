@@ -17,8 +17,8 @@ use crate::error::Error;
 use crate::orders::Orders;
 use crate::progress::{self, Drive, Ended, Saga};
 
-/// When what is not decided elsewhere is asked for again: after a minute.
-const AGAIN: i64 = 60 * 1_000_000;
+/// When what is not decided elsewhere is asked for again: after ten seconds, for whoever repeats a call waits for it.
+const AGAIN: i64 = 10 * 1_000_000;
 
 /// The work of a step, on the state of its process.
 pub(crate) type Act<W> =
@@ -164,7 +164,7 @@ pub(crate) async fn ended(
     driven
 }
 
-/// Does a task once more in a minute, as often as it takes: what it waits for is decided elsewhere, maybe
+/// Does a task once more in ten seconds, as often as it takes: what it waits for is decided elsewhere, maybe
 /// by a person, and is not given up meanwhile.
 pub(crate) async fn again<T: Task>(
     orders: &Orders,

@@ -19,6 +19,9 @@ pub use server::Server;
 /// Names the server that tests use, as a URL of its maintenance database.
 pub const SERVER_VARIABLE: &str = "TRADEWIND_TEST_POSTGRES";
 
+/// The locale of databases as the store wants them.
+const LOCALE: &str = "LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'";
+
 /// The two databases that one SQL text serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
@@ -82,7 +85,7 @@ impl TestDatabase {
 pub async fn database(engine: Engine) -> TestDatabase {
     let made = match engine {
         Engine::Sqlite => tempfile::tempdir().map(Place::Files).map_err(|error| error.to_string()),
-        Engine::Postgres => create("LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'").await,
+        Engine::Postgres => create(LOCALE).await,
     };
     match made {
         Ok(place) => TestDatabase { place },
@@ -105,6 +108,10 @@ pub async fn collated(locale: &str) -> TestDatabase {
 async fn create(locale: &str) -> Result<Place, String> {
     let server =
         tokio::task::spawn_blocking(server_url).await.map_err(|error| error.to_string())??;
+    create_on(server, locale).await
+}
+
+async fn create_on(server: String, locale: &str) -> Result<Place, String> {
     let chance = RandomState::new().build_hasher().finish();
     let name = format!("test_{}_{chance:016x}", std::process::id());
     let create = format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' {locale}");

@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::TestDatabase;
+
 /// How often a server that starts is asked whether it is ready: a minute in all.
 pub(crate) const ASKED: (u32, Duration) = (3000, Duration::from_millis(20));
 
 /// Runs a server until standard input ends, however its writer ends; then nothing of it is left, unless it is to be
-/// kept for another. Which process it is, is told beside its log.
+/// kept for another, or a file `keep` says so. Which process it is, is told beside its log.
 pub(crate) const WATCH: &str = r#"
 directory=$1; end=$2; keep=$3; shift 3
 "$@" > "$directory/log" 2>&1 < /dev/null &
@@ -22,7 +24,7 @@ echo "$server" > "$directory/pid"
 cat > /dev/null
 kill -"$end" "$server" 2> /dev/null
 wait "$server" 2> /dev/null
-[ "$keep" = keep ] || rm -rf "$directory"
+[ "$keep" = keep ] || [ -e "$directory/keep" ] || rm -rf "$directory"
 "#;
 
 /// A PostgreSQL server; dropped, it is gone.
@@ -30,6 +32,7 @@ wait "$server" 2> /dev/null
 pub struct Server {
     watch: Child,
     directory: PathBuf,
+    durable: bool,
 }
 
 impl Server {
@@ -47,28 +50,50 @@ impl Server {
         if !made.status.success() {
             return Err(format!("initdb: {}", String::from_utf8_lossy(&made.stderr)));
         }
-        let watch = user
-            .command(Path::new("/bin/sh"))
-            .args(["-c", WATCH, "watch"])
-            .arg(&directory)
-            .args(["QUIT", "remove"])
-            .arg(programs.join("postgres"))
-            .arg("-D")
-            .arg(&data)
-            .arg("-k")
-            .arg(&directory)
-            .args(settings(durable))
-            .current_dir(&directory)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            // Out of the terminal's group: an interrupt is for the tests, and the server ends after them.
-            .process_group(0)
-            .spawn()
-            .map_err(|error| format!("postgres: {error}"))?;
-        let server = Self { watch, directory };
+        let watch = watch(&directory, durable)?;
+        let server = Self { watch, directory, durable };
         server.wait_until_ready(&programs)?;
         Ok(server)
+    }
+
+    /// A database of its own on this server.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be made.
+    pub async fn database(&self) -> TestDatabase {
+        match crate::create_on(self.url(), crate::LOCALE).await {
+            Ok(place) => TestDatabase { place },
+            Err(problem) => panic!("no database for the test: {problem}"),
+        }
+    }
+
+    /// Kills the server and every process of it, as a machine does that loses its power.
+    pub fn kill(&mut self) -> Result<(), String> {
+        let keep = self.directory.join("keep");
+        std::fs::write(&keep, "").map_err(|error| error.to_string())?;
+        let pid = std::fs::read_to_string(self.directory.join("pid"));
+        let pid = pid.map_err(|error| error.to_string())?.trim().to_owned();
+        // The postmaster first: what it has started until then is all that there will be.
+        let mut killed = vec![pid.clone()];
+        let children = format!("/proc/{pid}/task/{pid}/children");
+        signal("-STOP", &killed)?;
+        let children = std::fs::read_to_string(children).map_err(|error| error.to_string())?;
+        killed.extend(children.split_whitespace().map(str::to_owned));
+        signal("-KILL", &killed)?;
+        self.end();
+        std::fs::remove_file(&keep).map_err(|error| error.to_string())
+    }
+
+    /// Starts the server again that was killed, on what it has kept; done when it takes connections.
+    pub fn restart(&mut self) -> Result<(), String> {
+        self.watch = watch(&self.directory, self.durable)?;
+        self.wait_until_ready(&programs()?)
+    }
+
+    fn end(&mut self) {
+        drop(self.watch.stdin.take());
+        let _ = self.watch.wait();
     }
 
     /// The URL of its maintenance database.
@@ -96,9 +121,37 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        drop(self.watch.stdin.take());
-        let _ = self.watch.wait();
+        self.end();
     }
+}
+
+/// Runs the server of a directory until its standard input ends.
+fn watch(directory: &Path, durable: bool) -> Result<Child, String> {
+    Account::of_servers()?
+        .command(Path::new("/bin/sh"))
+        .args(["-c", WATCH, "watch"])
+        .arg(directory)
+        .args(["QUIT", "remove"])
+        .arg(programs()?.join("postgres"))
+        .arg("-D")
+        .arg(directory.join("data"))
+        .arg("-k")
+        .arg(directory)
+        .args(settings(durable))
+        .current_dir(directory)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        // Out of the terminal's group: an interrupt is for the tests, and the server ends after them.
+        .process_group(0)
+        .spawn()
+        .map_err(|error| format!("postgres: {error}"))
+}
+
+/// Tells processes something. Of those that have ended meanwhile, nobody need be told.
+fn signal(which: &str, pids: &[String]) -> Result<(), String> {
+    let told = Command::new("kill").arg(which).args(pids).stderr(Stdio::null()).status();
+    told.map(|_| ()).map_err(|error| format!("kill: {error}"))
 }
 
 /// The newest PostgreSQL that is installed.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
+use mesh::Failure;
 use proptest::prelude::*;
 use store::{Error, Store};
 use store_testing::Engine;
@@ -179,4 +180,49 @@ proptest! {
             assert_eq!(kept.iter().filter(|kept| **kept).count(), expected.len());
         });
     }
+}
+
+/// Gives the file room for so many pages more.
+async fn leave_room(store: &Store, pages: i64) {
+    let mut tx = store.begin_for(&service("shop")).await.unwrap();
+    let rows = tx.unscoped("PRAGMA page_count").fetch_all().await.unwrap();
+    let most = rows[0].get::<i64>("page_count").unwrap() + pages;
+    tx.unscoped(format!("PRAGMA max_page_count = {most}")).fetch_all().await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_there_is_no_room_left_whoever_is_not_kept_is_told_to_come_again() {
+    let world = World::new(Engine::Sqlite).await;
+    let store = world.open().await;
+    leave_room(&store, 40).await;
+
+    let writers = (0..32).map(|number| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            // Five pages each: there is room for a few.
+            let name = format!("{number} {}", "x".repeat(20_000));
+            let written: Result<(), Error> = async {
+                let mut tx = store.begin_for(&service("shop")).await?;
+                tx.insert(label(name.clone())).await?;
+                tx.commit().await
+            }
+            .await;
+            written.map(|()| name)
+        })
+    });
+    let told: Vec<_> =
+        join_all(writers).await.into_iter().map(std::result::Result::unwrap).collect();
+
+    let refused: Vec<_> = told.iter().filter_map(|told| told.as_ref().err()).collect();
+    let reasons: BTreeSet<_> = refused.iter().map(|error| error.verdict().1).collect();
+    assert!(reasons.contains("DATABASE_FULL"), "{refused:?}");
+    assert!(
+        refused.iter().all(|error| error.verdict().0 == mesh::Code::Unavailable),
+        "{refused:?}"
+    );
+    let kept: BTreeSet<_> = told.iter().filter_map(|told| told.as_ref().ok().cloned()).collect();
+    assert_eq!(names(&store).await, kept);
+    // Once there is room again, whoever comes again is let in.
+    assert!(write(store.clone(), "small".into(), Fate::Commits).await);
 }

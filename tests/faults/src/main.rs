@@ -3,6 +3,7 @@
 //!
 //! Invariant: every process and every network that is made here ends with the process that made it.
 
+mod durable;
 mod echo;
 mod load;
 mod net;
@@ -30,6 +31,8 @@ struct Arguments {
 enum Command {
     /// Runs every scenario, and prints the table.
     Run(run::Arguments),
+    /// Runs what befalls databases, Redis, disks and clocks, and prints the table of what was found afterwards.
+    Durable(durable::Arguments),
     /// Runs the scenarios of the small replicas, in a network of its own.
     #[command(hide = true)]
     Within(scenarios::Arguments),
@@ -45,6 +48,7 @@ enum Command {
 async fn main() -> ExitCode {
     let ended = match Arguments::parse().command {
         Command::Run(arguments) => run::run(arguments).await,
+        Command::Durable(arguments) => durable::run(arguments).await,
         Command::Within(arguments) => scenarios::run(arguments).await.map(|()| true),
         Command::Hold => {
             process::hold().await;

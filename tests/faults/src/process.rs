@@ -35,11 +35,25 @@ pub(crate) enum Signal {
 impl Process {
     /// Starts words as a process, which is killed when this one ends or drops it.
     pub(crate) fn start<S: AsRef<std::ffi::OsStr>>(words: &[S]) -> Result<Self> {
+        Self::start_saying(words, Stdio::inherit())
+    }
+
+    /// The same, where what it logs goes to a file, after what stands there.
+    pub(crate) fn start_logging<S: AsRef<std::ffi::OsStr>>(
+        words: &[S],
+        log: &Path,
+    ) -> Result<Self> {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(log)?;
+        Self::start_saying(words, log.into())
+    }
+
+    fn start_saying<S: AsRef<std::ffi::OsStr>>(words: &[S], log: Stdio) -> Result<Self> {
         let mut child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "--"])
             .args(words)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(log)
             .kill_on_drop(true)
             .spawn()
             .context("setpriv of util-linux cannot be run")?;

@@ -26,6 +26,8 @@ pub(crate) const PRODUCT: u32 = 1;
 pub(crate) const LIST: u32 = 2;
 pub(crate) const ORDER: u32 = 3;
 
+/// How many there are of what is sold: more than is ever bought.
+pub(crate) const ON_HAND: i64 = 1_000_000_000;
 /// How many of each are in the shop, and how often each makes a call at most.
 const READERS: usize = 10;
 const BUYERS: usize = 2;
@@ -42,11 +44,7 @@ pub(crate) struct Customers {
 impl Customers {
     /// Fills the shop, and has each customer sign in.
     pub(crate) async fn arrive(gateways: &[SocketAddr]) -> Result<Self> {
-        let at: Vec<_> = gateways.iter().map(ToString::to_string).collect();
-        let target: Target = format!("static:{}", at.join(",")).parse()?;
-        let policies = Policies::read(&[contract::DESCRIPTORS, tradewind::DESCRIPTORS])?;
-        let once = Configs::fixed(ServiceConfig::once());
-        let anyone = Client::over(mesh::channel::dial(target, Arc::new(policies), once))?;
+        let anyone = anyone(gateways)?;
         let product = stocked(&anyone).await?;
         let mut clients = Vec::new();
         for number in 0..READERS + BUYERS {
@@ -68,6 +66,21 @@ impl Customers {
     }
 }
 
+/// Somebody who knows all gateways, and is not signed in.
+pub(crate) fn anyone(gateways: &[SocketAddr]) -> Result<Client> {
+    let at: Vec<_> = gateways.iter().map(ToString::to_string).collect();
+    let target: Target = format!("static:{}", at.join(",")).parse()?;
+    let policies = Policies::read(&[contract::DESCRIPTORS, tradewind::DESCRIPTORS])?;
+    let once = Configs::fixed(ServiceConfig::once());
+    Ok(Client::over(mesh::channel::dial(target, Arc::new(policies), once))?)
+}
+
+/// The merchant of the shop.
+pub(crate) async fn merchant(anyone: &Client) -> Result<Client> {
+    let merchant = Session::log_in(anyone, EMAIL, PASSWORD).await.context("no merchant")?;
+    Ok(anyone.signed_in(Arc::new(merchant)))
+}
+
 /// A customer with an account.
 async fn signed_in(anyone: &Client, email: &str) -> Result<Client> {
     let request = RegisterRequest {
@@ -81,9 +94,8 @@ async fn signed_in(anyone: &Client, email: &str) -> Result<Client> {
 }
 
 /// Puts a product into the shop, with more on hand than is ever bought.
-async fn stocked(anyone: &Client) -> Result<Product> {
-    let merchant = Session::log_in(anyone, EMAIL, PASSWORD).await.context("no merchant")?;
-    let merchant = anyone.signed_in(Arc::new(merchant));
+pub(crate) async fn stocked(anyone: &Client) -> Result<Product> {
+    let merchant = merchant(anyone).await?;
     let product = Product {
         handle: "lamp".to_owned(),
         title: "Lamp".to_owned(),
@@ -96,14 +108,15 @@ async fn stocked(anyone: &Client) -> Result<Product> {
         }],
         ..Product::default()
     };
-    let lamp = ImportedProduct { product: Some(product), on_hand: vec![1_000_000_000] };
+    let lamp = ImportedProduct { product: Some(product), on_hand: vec![ON_HAND] };
     let request = ImportProductsRequest { products: vec![lamp], set_stock: true };
     merchant.catalog().import_products(request).await.context("nothing can be sold")?;
     let listed = merchant.catalog().list_products(ListProductsRequest::default()).await;
     listed.context("nothing is listed")?.into_inner().products.pop().context("there is no product")
 }
 
-fn order(variant_id: &str) -> PlaceOrderRequest {
+/// An order of one, paid at once.
+pub(crate) fn order(variant_id: &str) -> PlaceOrderRequest {
     PlaceOrderRequest {
         lines: vec![LineRequest { variant_id: variant_id.to_owned(), quantity: 1 }],
         email: "ada@example.com".to_owned(),

@@ -1,7 +1,7 @@
 //! The real services, two processes of each, restarted under the load of their customers.
 
-mod customers;
-mod world;
+pub(crate) mod customers;
+pub(crate) mod world;
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Two processes of each service and two gateways, which show each other certificates.
+//! Processes of each service and gateways, which show each other certificates.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,26 +14,61 @@ use tokio::time::Instant;
 use crate::process::{Process, Signal, command, text};
 
 /// Every service, the gateways last: they are called by none.
-const SERVICES: [&str; 8] =
+pub(crate) const SERVICES: [&str; 8] =
     ["users", "catalog", "cart", "orders", "payments", "ledger", "notifications", "gateway"];
-const REPLICAS: usize = 2;
 /// How long a process may take to take calls.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) const EMAIL: &str = "admin@example.com";
 pub(crate) const PASSWORD: &str = "let me try this";
 
+/// What a mesh is made of.
+pub(crate) struct Plan {
+    /// How many processes each service has.
+    pub(crate) replicas: usize,
+    /// For so many seconds more is a process reached that ends.
+    pub(crate) lame_duck: u64,
+    /// A PostgreSQL database; without one each process has SQLite databases in its directory.
+    pub(crate) database: Option<String>,
+    /// Where its processes keep data, when not in a directory of its own.
+    pub(crate) data: Option<PathBuf>,
+    /// More options for each process.
+    pub(crate) more: Vec<String>,
+    /// What stands before the command of a process, by its service and number.
+    pub(crate) before: Before,
+}
+
+/// Words before a command, such as those of `nsenter`.
+pub(crate) type Before = Box<dyn Fn(&str, usize) -> Vec<String> + Send + Sync>;
+
+impl Plan {
+    /// So many processes of each service, on what their options say.
+    pub(crate) fn of(replicas: usize) -> Self {
+        Self {
+            replicas,
+            lame_duck: 1,
+            database: None,
+            data: None,
+            more: Vec::new(),
+            before: Box::new(|_, _| Vec::new()),
+        }
+    }
+}
+
 /// A running mesh; its processes and its data are gone when it is dropped.
 pub(crate) struct World {
     processes: Vec<Member>,
     directory: TempDir,
-    database: TestDatabase,
+    plan: Plan,
+    _database: Option<TestDatabase>,
 }
 
 /// One process of a service.
 struct Member {
     name: &'static str,
     words: Vec<String>,
+    /// Where it writes what it logs.
+    log: PathBuf,
     admin: SocketAddr,
     /// Where it takes calls: customers' at a gateway, the mesh's at any other.
     at: SocketAddr,
@@ -41,33 +76,40 @@ struct Member {
 }
 
 impl World {
-    /// Starts all of it; a process that ends is reached for so many seconds more.
+    /// Starts two of each on PostgreSQL; a process that ends is reached for so many seconds more.
     pub(crate) async fn start(lame_duck: u64) -> Result<Self> {
-        let tradewind = std::env::current_exe()?.with_file_name("tradewind");
-        ensure!(tradewind.exists(), "{} is not built", tradewind.display());
-        let (tradewind, directory) = (text(&tradewind)?, tempfile::tempdir()?);
         let database = store_testing::database(Engine::Postgres).await;
+        let location = Some(database.location());
+        let world = Self::planned(Plan { lame_duck, database: location, ..Plan::of(2) }).await?;
+        Ok(Self { _database: Some(database), ..world })
+    }
+
+    /// Starts all of it, as a plan says.
+    pub(crate) async fn planned(plan: Plan) -> Result<Self> {
+        let (tradewind, directory) = (tradewind()?, tempfile::tempdir()?);
         let certs = text(&directory.path().join("certs"))?;
         command(&tradewind, &["certs", &certs]).await?;
         let mut places = Vec::new();
         for name in SERVICES {
-            for _ in 0..REPLICAS {
+            for _ in 0..plan.replicas {
                 places.push((name, free_address().await?));
             }
         }
-        let mut world = Self { processes: Vec::new(), directory, database };
-        for replica in 0..REPLICAS {
+        let mut world = Self { processes: Vec::new(), directory, plan, _database: None };
+        let replicas = world.plan.replicas;
+        for replica in 0..replicas {
             // Migrations are the first one's; the second finds them done.
             let first = world.processes.len();
-            for (name, at) in places.iter().copied().skip(replica).step_by(REPLICAS) {
+            for (name, at) in places.iter().copied().skip(replica).step_by(replicas) {
                 let admin = free_address().await?;
-                let mut words = vec![tradewind.clone()];
+                let mut words = (world.plan.before)(name, replica);
+                words.push(tradewind.clone());
                 words.extend(world.serve(name, (at, admin), replica).await?);
                 words.extend(["--certs".to_owned(), certs.clone()]);
-                words.extend(["--lame-duck-seconds".to_owned(), lame_duck.to_string()]);
                 words.extend(elsewhere(name, &places));
-                let process = Process::start(&words)?;
-                world.processes.push(Member { name, words, admin, at, process });
+                let log = world.directory.path().join(format!("{name}-{replica}.log"));
+                let process = Process::start_logging(&words, &log)?;
+                world.processes.push(Member { name, words, log, admin, at, process });
             }
             for member in &mut world.processes[first..] {
                 member.wait_until_ready().await?;
@@ -82,18 +124,19 @@ impl World {
         (at, admin): (SocketAddr, SocketAddr),
         replica: usize,
     ) -> Result<Vec<String>> {
-        let own: PathBuf = self.directory.path().join(format!("{name}-{replica}"));
+        let data = self.plan.data.as_deref().unwrap_or(self.directory.path());
+        let data = text(&data.join(format!("{name}-{replica}")))?;
         let other = free_address().await?.to_string();
-        let (data, admin, at) = (text(&own)?, admin.to_string(), at.to_string());
+        let (admin, at, lame_duck) =
+            (admin.to_string(), at.to_string(), self.plan.lame_duck.to_string());
         let (mesh, edge) = if name == "gateway" { (&other, &at) } else { (&at, &other) };
-        let database = self.database.location();
         let options = [
             ("--data", data.as_str()),
-            ("--database", &database),
             ("--connections", "8"),
             ("--admin-listen", &admin),
             ("--mesh-listen", mesh),
             ("--listen", edge),
+            ("--lame-duck-seconds", &lame_duck),
             // A few customers make the calls of many.
             ("--reads-per-second", "1000000"),
             ("--writes-per-second", "1000000"),
@@ -101,6 +144,10 @@ impl World {
         ];
         let mut words = vec!["serve".to_owned(), name.to_owned()];
         words.extend(options.iter().flat_map(|(name, value)| [*name, *value]).map(str::to_owned));
+        if let Some(database) = &self.plan.database {
+            words.extend(["--database".to_owned(), database.clone()]);
+        }
+        words.extend_from_slice(&self.plan.more);
         if (name, replica) == ("users", 0) {
             words.extend(["--admin-email", EMAIL, "--admin-password", PASSWORD].map(str::to_owned));
         }
@@ -126,13 +173,52 @@ impl World {
         let member = &mut self.processes[number];
         member.process.signal(Signal::Terminate).await?;
         let ended = member.process.wait().await?;
-        member.process = Process::start(&member.words)?;
+        member.start_again()?;
         member.wait_until_ready().await?;
         Ok(ended.success())
+    }
+
+    /// Kills a process, as a machine does that is out of memory.
+    pub(crate) async fn kill(&mut self, number: usize) -> Result<()> {
+        let member = &mut self.processes[number];
+        member.process.signal(Signal::Kill).await?;
+        member.process.wait().await?;
+        Ok(())
+    }
+
+    /// Starts a process again that was killed; done when it takes calls.
+    pub(crate) async fn start_again(&mut self, number: usize) -> Result<()> {
+        let member = &mut self.processes[number];
+        member.start_again()?;
+        member.wait_until_ready().await
+    }
+
+    /// Those that have ended by themselves, with the last that they said.
+    pub(crate) fn ended(&mut self) -> Result<Vec<String>> {
+        let mut ended = Vec::new();
+        for member in &mut self.processes {
+            if let Some(status) = member.process.ended()? {
+                let log = std::fs::read_to_string(&member.log).unwrap_or_default();
+                let last = log.lines().last().unwrap_or_default();
+                ended.push(format!("{} ended with {status}: {last}", member.name));
+            }
+        }
+        Ok(ended)
+    }
+
+    /// How often a line was logged that holds a text.
+    pub(crate) fn logged(&self, text: &str) -> usize {
+        let logs = self.processes.iter().map(|member| std::fs::read_to_string(&member.log));
+        logs.flatten().map(|log| log.lines().filter(|line| line.contains(text)).count()).sum()
     }
 }
 
 impl Member {
+    fn start_again(&mut self) -> Result<()> {
+        self.process = Process::start_logging(&self.words, &self.log)?;
+        Ok(())
+    }
+
     /// Asks until it says that it takes calls, as Kubernetes does.
     async fn wait_until_ready(&mut self) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
@@ -155,6 +241,13 @@ fn elsewhere(name: &str, places: &[(&'static str, SocketAddr)]) -> Vec<String> {
     };
     let others = SERVICES.iter().filter(|other| **other != name && **other != "gateway");
     others.flat_map(|other| ["--at".to_owned(), format!("{other}=static:{}", at(other))]).collect()
+}
+
+/// The binary beside this one.
+pub(crate) fn tradewind() -> Result<String> {
+    let tradewind = std::env::current_exe()?.with_file_name("tradewind");
+    ensure!(tradewind.exists(), "{} is not built", tradewind.display());
+    text(&tradewind)
 }
 
 async fn is_ready(admin: SocketAddr) -> Result<bool> {
