@@ -203,6 +203,16 @@ const DASHBOARDS = {
   caches: {
     title: 'Tradewind / caches',
     rows: [
+      ['Each cache', [
+        panel('Share of lookups that found something', 'percentunit', [[`sum by (cache) (rate(mesh_cache_hits_total{${NS}}[$__rate_interval])) / (sum by (cache) (rate(mesh_cache_hits_total{${NS}}[$__rate_interval])) + sum by (cache) (rate(mesh_cache_misses_total{${NS}}[$__rate_interval])))`, '{{cache}}']]),
+        panel('Hits and misses, a second', 'ops', [
+          [`sum by (cache) (rate(mesh_cache_hits_total{${NS}}[$__rate_interval]))`, 'hits of {{cache}}'],
+          [`sum by (cache) (rate(mesh_cache_misses_total{${NS}}[$__rate_interval]))`, 'misses of {{cache}}'],
+        ]),
+        panel('Let go for room or age, a second', 'ops', [[`sum by (cache) (rate(mesh_cache_evictions_total{${NS}}[$__rate_interval]))`, '{{cache}}']]),
+        panel('Time of a lookup: the middle one, and one in a hundred', 's', [0.5, 0.99].map((q) => [
+          `histogram_quantile(${q}, sum by (cache, le) (rate(mesh_cache_lookup_duration_seconds_bucket{${NS}}[$__rate_interval])))`, `{{cache}} ${q * 100} %`])),
+      ]],
       ['Kept answers', [
         panel('Answers from memory, a second', 'reqps', [[`sum by (grpc_method) (rate(mesh_response_cache_hits_total{${NS}}[$__rate_interval]))`, '{{grpc_method}}']]),
         panel('Share of calls answered from memory', 'percentunit', [[`sum by (grpc_method) (rate(mesh_response_cache_hits_total{${NS}}[$__rate_interval])) / sum by (grpc_method) (rate(grpc_server_call_duration_seconds_count{${NS}}[$__rate_interval]))`, '{{grpc_method}}']]),

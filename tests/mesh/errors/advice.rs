@@ -180,6 +180,10 @@ pub(super) const ADVICE: &[(&str, &str)] = &[
         "DATABASE_UNAVAILABLE",
         "Is the database up? Calls are tried again, and go on when it is. `tradewind doctor` says why it is not reached.",
     ),
+    (
+        "DATABASE_FULL",
+        "Make room on the disk that holds the data; nothing was changed, and calls go on by themselves when there is some.",
+    ),
     ("DRAINING", "Call again: another replica answers. Nothing is wrong during a rollout."),
     ("NOT_ONE_MESSAGE", "Send exactly one message: the client does not fit the contract."),
     ("MESSAGE_TOO_LARGE", "Send less at once: 4 MiB is the most; import and lists have pages."),
