@@ -212,7 +212,8 @@ async fn a_statement_that_was_planned_while_its_table_was_empty_is_planned_anew(
     tx.insert_all((0..5_000).map(|at| label(format!("{at}"))).collect()).await.unwrap();
     tx.commit().await.unwrap();
 
-    let found = "SELECT name FROM pg_prepared_statements WHERE statement LIKE '%id IN ($2%'";
+    let found = "SELECT name FROM pg_prepared_statements WHERE statement LIKE '%id IN ($2%' \
+                 AND statement NOT LIKE '%pg_prepared%'";
     let row = reader.unscoped(found).fetch_one().await.unwrap();
     let statement: String = row.get("name").unwrap();
     let explain = format!("EXPLAIN EXECUTE \"{statement}\" ('shop', 'a', 'b', 'c', 'd')");

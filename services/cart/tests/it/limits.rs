@@ -64,6 +64,13 @@ async fn a_line_holds_999() {
     }
 }
 
+/// Statements and commits of a call in the middle.
+fn most_cost(costs: &[(u64, u64)]) -> (u64, u64) {
+    let mut costs = costs.to_vec();
+    costs.sort_unstable();
+    costs[costs.len() / 2]
+}
+
 #[tokio::test]
 async fn a_cart_holds_500_lines_and_the_400th_costs_what_the_first_did() {
     for engine in Engine::ALL {
@@ -79,10 +86,9 @@ async fn a_cart_holds_500_lines_and_the_400th_costs_what_the_first_did() {
             costs.push((store.statements() - statements, store.commits() - commits));
         }
 
-        // The least of a few: the runner, which looks for work once a second, counts too.
-        let least = |costs: &[(u64, u64)]| costs.iter().copied().min();
-        assert_eq!(least(&costs[1..20]), least(&costs[400..420]));
-        assert_eq!(costs[1..20].iter().map(|(_, commits)| *commits).min(), Some(1));
+        // What most of them cost: the runner's own work counts too, and a commit that is shared with it counts less.
+        assert_eq!(most_cost(&costs[1..20]), most_cost(&costs[400..420]));
+        assert_eq!(most_cost(&costs[1..20]).1, 1);
         shop.shelf.sell("var_500", 1000, None);
         let refused = refusal(shop.add(&ada, "var_500", 1).await);
         assert_eq!(refused, (Code::FailedPrecondition, "CART_FULL".into()));
