@@ -46,7 +46,7 @@ async fn postgres(bench: &Bench, pgbench: &Pgbench) -> Result<Vec<Row>> {
     let per_order = Written::of(&url).await?.since(&before, orders.all);
     tell(&format!("settled {settled:?} after the last answer"));
     Ok(vec![
-        ratio("order-postgres", &what, &pairs).with_bar("0.08"),
+        ratio("order-postgres", &what, &pairs).with_bar("0.2"),
         latency("order-latency", "the same: how long an order takes", &orders),
         Row::alone("order-commits", "the same: commits and WAL flushes an order", per_order),
         Row::alone("order-settled", "the same: until all that follows is done", after),
