@@ -22,8 +22,10 @@ use tradewind::ledger::v1::ledger_service_server::LedgerServiceServer;
 pub const NAME: &str = "ledger";
 
 /// The tables, oldest first.
-pub const MIGRATIONS: &[Migration] =
-    &[Migration::new("0001_ledger", include_str!("../migrations/0001_ledger.sql"))];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration::new("0001_ledger", include_str!("../migrations/0001_ledger.sql")),
+    Migration::new("0002_holds", include_str!("../migrations/0002_holds.sql")),
+];
 
 /// The services that it calls.
 pub const CALLS: &[&str] = &[];

@@ -115,7 +115,8 @@ impl StockService for Stock {
             Err(Error::Store(store::Error::AlreadyExists { .. })) => {
                 let id = &request.get_ref().order_id;
                 let held: Reservation = self.store.read(&request).get(id).await?;
-                if held.lines != lines {
+                // What was given back stays so, even before it was held.
+                if held.state() != State::Released && held.lines != lines {
                     return Err(Error::ReservationExists(held.id).into());
                 }
                 Ok(Response::new(held))
@@ -136,8 +137,13 @@ impl StockService for Stock {
         &self,
         request: Request<ReleaseReservationRequest>,
     ) -> Result<Response<Reservation>, Status> {
-        let tx = self.store.begin(&request).await?;
-        self.take(tx, &request.get_ref().order_id, Step::Release).await
+        match self.release(&request).await {
+            // It was held, or given back, just now.
+            Err(Error::Store(store::Error::AlreadyExists { .. })) => {
+                Ok(self.release(&request).await?)
+            }
+            answer => Ok(answer?),
+        }
     }
 }
 
@@ -171,6 +177,26 @@ impl Stock {
         let sold_out = held.iter().filter(|(_, available)| **available == 0);
         let sold_out: Vec<_> = sold_out.map(|(variant_id, _)| variant_id.as_str()).collect();
         changes::note(&mut tx, &[], &sold_out).await?;
+        Ok(tx.answer(reservation).await?)
+    }
+
+    /// Gives back what an order holds. Of one that holds nothing that is noted too: a call to hold something for it
+    /// may still be on its way, and must find that it comes too late.
+    async fn release(
+        &self,
+        request: &Request<ReleaseReservationRequest>,
+    ) -> Result<Response<Reservation>, Error> {
+        let mut tx = self.store.begin(request).await?;
+        let order_id = &request.get_ref().order_id;
+        let held = match tx.get(order_id).await {
+            Err(store::Error::NotFound { .. }) => {
+                let mut nothing = Reservation { id: order_id.clone(), ..Reservation::default() };
+                nothing.set_state(State::Released);
+                tx.insert(nothing).await?
+            }
+            held => held?,
+        };
+        let reservation = step(&mut tx, &self.store, held, Step::Release).await?;
         Ok(tx.answer(reservation).await?)
     }
 

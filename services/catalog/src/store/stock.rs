@@ -91,7 +91,7 @@ pub(crate) async fn step(
     let (held, joined) = in_order(tx, lines);
     let sql = format!(
         "WITH line AS (SELECT variant_id, reserved_delta AS quantity FROM stock_movements \
-             WHERE project = $1 AND order_id = $4 AND kind = 'RESERVED'){held} \
+             WHERE project = $1 AND order_id = $4 AND order_id <> '' AND kind = 'RESERVED'){held} \
          UPDATE stock_levels \
          SET {change}, update_time = $2, etag = $3 \
          FROM line{joined} \

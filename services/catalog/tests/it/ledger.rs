@@ -58,8 +58,8 @@ impl Model {
     }
 
     fn reserve(&mut self, order: usize, lines: [i64; 2]) -> bool {
-        if let Some((_, reserved)) = self.orders.get(&order) {
-            return *reserved == lines;
+        if let Some((held, reserved)) = self.orders.get(&order) {
+            return *held == Held::GivenBack || *reserved == lines;
         }
         let enough = |at: usize| self.levels[at].0 - self.levels[at].1 >= lines[at];
         let fits = enough(0) && enough(1);
@@ -80,9 +80,9 @@ impl Model {
         }
     }
 
-    /// What is held is free again, and what has left comes back.
+    /// What is held is free again, and what has left comes back; an order that holds nothing never will.
     fn release(&mut self, order: usize) {
-        let Some((held, lines)) = self.orders.get_mut(&order) else { return };
+        let (held, lines) = self.orders.entry(order).or_insert((Held::GivenBack, [0, 0]));
         for ((on_hand, reserved), quantity) in self.levels.iter_mut().zip(lines) {
             match held {
                 Held::Here => *reserved -= *quantity,

@@ -63,6 +63,23 @@ async fn what_is_reserved_is_committed_or_given_back_once() {
 }
 
 #[tokio::test]
+async fn what_was_given_back_before_it_was_held_is_never_held() {
+    for engine in Engine::ALL {
+        let shop = Shop::open(engine).await;
+        let tea = shop.stocked("tea", 10).await;
+
+        let given_back = release(&shop, "ord_late").await.unwrap();
+        let late = shop.reserve("ord_late", &[(&tea, 3)]).await.unwrap();
+
+        assert_eq!((given_back.state(), late.state()), (State::Released, State::Released));
+        assert_eq!(level(&shop, &tea).await.reserved, 0);
+        let never = verdict(commit(&shop, "ord_late").await);
+        assert_eq!(never, (Code::FailedPrecondition, "RESERVATION_RELEASED".into()));
+        shop.verify().await;
+    }
+}
+
+#[tokio::test]
 async fn all_lines_are_held_or_none_and_each_that_falls_short_is_named() {
     for engine in Engine::ALL {
         let shop = Shop::open(engine).await;
