@@ -78,7 +78,9 @@ impl Context {
         OpenTransaction { transactions: Arc::clone(&self.transactions) }
     }
 
-    pub(crate) fn has_open_transaction(&self) -> bool {
+    /// Whether a transaction of this work is open.
+    #[must_use]
+    pub fn has_open_transaction(&self) -> bool {
         self.transactions.open.load(Ordering::Relaxed) > 0
     }
 

@@ -65,6 +65,11 @@ impl Reader {
     }
 
     pub(crate) async fn fetch_raw(&self, statement: Statement) -> Result<Vec<AnyRow>, Error> {
+        // A transaction may have failed on what shares a commit with it that is still to come; a reader, which
+        // sees what is committed, would find nothing there.
+        if !self.context.has_open_transaction() {
+            self.context.kept().await.map_err(|_| Error::NotCommitted)?;
+        }
         self.store.fetch_raw(statement, deadline(&self.context)).await
     }
 }
