@@ -9,17 +9,7 @@ conformance=target/debug/conformance
 logs=target/conformance
 rows=()
 wrong=0
-started=()
-
-# What was started here ends with this script, whatever ends it.
-end() {
-  local process
-  for process in "${started[@]}"; do
-    kill "$process" 2>/dev/null || true
-  done
-  [ -z "${data:-}" ] || rm -rf "$data"
-}
-trap end EXIT
+. scripts/beside.sh
 
 # Waits until a file has what a pattern finds, and prints that.
 await() {
@@ -79,7 +69,7 @@ interop_server() {
   [ -x $client ] || { skip "$name" grpc-go && return; }
   # It serves until its input ends, which the sleep keeps open.
   sleep 3600 | $conformance interop-server >$logs/server.port &
-  started+=($! "$(jobs -p | tail -n 1)")
+  running+=($! "$(jobs -p | tail -n 1)")
   port=$(await $logs/server.port p)
   : >$logs/interop-server.txt
   for case in $cases; do
@@ -101,7 +91,7 @@ interop_client() {
   local name="gRPC interop: our client, grpc-go's server" server=target/tools/interop/server port
   [ -x $server ] || { skip "$name" grpc-go && return; }
   GRPC_GO_LOG_SEVERITY_LEVEL=info $server --port 0 >$logs/go-server.log 2>&1 &
-  started+=($!)
+  running+=($!)
   port=$(await $logs/go-server.log 's/.*listening on .*:\([0-9]*\)$/\1/p')
   $conformance interop-client --address "http://127.0.0.1:$port" >$logs/interop-client.txt || true
   judge "$name" interop-client $logs/interop-client.txt
@@ -137,17 +127,16 @@ suite() {
 
 # Lines of docs/conformance.md against a running mesh: gateway and mesh port.
 tools() {
-  data=$(mktemp -d)
   local quiet=(--data "$data" --admin-listen 127.0.0.1:0) port=$((20000 + RANDOM % 10000)) node address
   target/debug/tradewind serve --demo-shop --listen 127.0.0.1:0 "${quiet[@]}" >$logs/gateway.log 2>&1 &
   node=$!
-  started+=($node)
+  running+=($node)
   address=$(await $logs/gateway.log 's|^  gateway    http://\(.*\)/$|\1|p')
   lines "the gateway, over h2c" "$address"
   kill $node && wait $node || true
   target/debug/tradewind serve users catalog cart orders payments ledger notifications \
     --mesh-listen "127.0.0.1:$port" "${quiet[@]}" >$logs/mesh.log 2>&1 &
-  started+=($!)
+  running+=($!)
   await $logs/mesh.log '/^tradewind serves/p' >/dev/null
   lines "the mesh port" "127.0.0.1:$port"
 }

@@ -28,17 +28,7 @@ build_promtool() {
   rm -rf "$beside"
 }
 
-data=$(mktemp -d)
-running=()
-end() {
-  local process
-  for process in "${running[@]}"; do
-    kill "$process" 2>/dev/null || true
-  done
-  wait
-  rm -rf "$data"
-}
-trap end EXIT
+. scripts/beside.sh
 
 free_port() {
   node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })'

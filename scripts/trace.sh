@@ -13,19 +13,9 @@ fi
 cargo build --quiet
 
 port=${PORT:-7300}
-data=$(mktemp -d)
-running=()
 services=(users catalog cart orders payments ledger notifications)
 
-end() {
-  local process
-  for process in "${running[@]}"; do
-    kill "$process" 2>/dev/null || true
-  done
-  wait
-  rm -rf "$data"
-}
-trap end EXIT
+. scripts/beside.sh
 
 # The address that is so many from the first.
 at() {

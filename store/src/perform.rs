@@ -23,7 +23,7 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(55);
 const MOST_ATTEMPTS: i64 = 20;
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(5));
 /// No failure is followed by a longer wait.
-pub(crate) const LONGEST_BACKOFF: Duration = Duration::from_secs(5 * 60 * 5 / 4);
+pub(crate) const LONGEST_BACKOFF: Duration = Duration::from_secs(BACKOFF.1.as_secs() * 5 / 4);
 
 pub(crate) type Handler = Arc<dyn Fn(Context, &str, Claim) -> Done + Send + Sync>;
 pub(crate) type Done = BoxFuture<'static, Result<(), Status>>;

@@ -12,6 +12,7 @@ use tonic::body::Body;
 use tonic::codegen::{Service, http};
 use tonic_types::StatusExt;
 
+use crate::pages;
 use crate::parts::parts;
 
 /// Callers that are no role: without a credential, without an account, and the mesh itself.
@@ -101,13 +102,5 @@ async fn the_page_of_who_may_call_what_is_what_the_contracts_say() {
         writeln!(page, "| {rpc} | {} |", cells.join(" | ")).unwrap();
     }
 
-    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/access.md");
-    let made = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/access.md");
-    std::fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")).unwrap();
-    std::fs::write(made, &page).unwrap();
-    let said = std::fs::read_to_string(kept).unwrap_or_default();
-    assert!(
-        said == page,
-        "docs/access.md is not what the contracts say: cp target/access.md docs/access.md"
-    );
+    pages::keep("access.md", &page);
 }

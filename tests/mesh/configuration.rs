@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 use tokio::process::Command;
 
+use crate::pages;
+
 /// A folder with a configuration file.
 struct Desk {
     _folder: TempDir,
@@ -142,13 +144,5 @@ async fn the_page_of_options_is_what_the_commands_take() {
         "{page}"
     );
     assert!(page.contains("| `--database URL` | `TRADEWIND_DATABASE` *secret* | – |"), "{page}");
-    let made = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/configuration.md");
-    std::fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")).unwrap();
-    std::fs::write(made, &page).unwrap();
-    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
-    let said = std::fs::read_to_string(kept).unwrap_or_default();
-    assert!(
-        said == page,
-        "docs/configuration.md is not what the commands take: cp target/configuration.md docs/configuration.md"
-    );
+    pages::keep("configuration.md", &page);
 }

@@ -9,6 +9,8 @@ use std::fmt::Write;
 use self::advice::{ADVICE, BY_CODE, BY_DYNAMIC, ELSEWHERE};
 use self::source::{Failure, failures};
 
+use crate::pages;
+
 /// Whose tables there are, in the order of the page: what a caller meets first, first.
 const TABLES: [(&str, &str, &str); 10] = [
     ("Every call", "mesh/src/failure.rs", "mesh.tradewind"),
@@ -92,15 +94,7 @@ fn advice(failure: &Failure) -> Option<&'static str> {
 fn the_page_of_errors_is_what_the_tables_say() {
     let page = page();
 
-    let made = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/errors.md");
-    std::fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")).unwrap();
-    std::fs::write(made, &page).unwrap();
-    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/errors.md");
-    let said = std::fs::read_to_string(kept).unwrap_or_default();
-    assert!(
-        said == page,
-        "docs/errors.md is not what the tables say: cp target/errors.md docs/errors.md"
-    );
+    pages::keep("errors.md", &page);
 }
 
 #[test]

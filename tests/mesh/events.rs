@@ -10,6 +10,7 @@ use serde_json::Value;
 use store_testing::Engine;
 
 use crate::customer::{Person, order};
+use crate::pages;
 use crate::parts::CONSUMES;
 use crate::sample::product;
 use crate::world::{Shape, World};
@@ -89,15 +90,7 @@ fn page() -> String {
 fn the_page_of_events_is_what_the_contracts_say() {
     let page = page();
 
-    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/events.md");
-    let made = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/events.md");
-    std::fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")).unwrap();
-    std::fs::write(made, &page).unwrap();
-    let said = std::fs::read_to_string(kept).unwrap_or_default();
-    assert!(
-        said == page,
-        "docs/events.md is not what the contracts say: cp target/events.md docs/events.md"
-    );
+    pages::keep("events.md", &page);
 }
 
 #[test]

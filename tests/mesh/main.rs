@@ -24,6 +24,7 @@ mod journeys;
 mod migrating;
 mod operator;
 mod outbox;
+mod pages;
 mod parts;
 mod readme;
 mod redis;

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 /// What clocks differ by when they are put right little by little, in microseconds.
 const USUAL: i64 = 1_000_000;
+/// From which difference on they are followed.
+const FOLLOWED: i64 = 1_000;
 /// How long a jump must have stood to be believed, in microseconds.
 const BELIEVED_AFTER: i64 = 30_000_000;
 /// No jump is doubted.
@@ -35,10 +37,15 @@ impl Steady {
     pub(super) fn at(&self, machine: i64, passed: i64) -> i64 {
         let (known, ahead) = (self.ahead.load(Ordering::Acquire), machine.saturating_sub(passed));
         if known.abs_diff(ahead) <= USUAL.unsigned_abs() {
-            if self.doubted.swap(NONE, Ordering::AcqRel) != NONE {
+            // Every call reads the time on every core, so that nothing is written which is there.
+            if self.doubted.load(Ordering::Acquire) != NONE
+                && self.doubted.swap(NONE, Ordering::AcqRel) != NONE
+            {
                 tracing::info!("the machine's clock is as before");
             }
-            self.ahead.store(ahead, Ordering::Release);
+            if known.abs_diff(ahead) > FOLLOWED.unsigned_abs() {
+                self.ahead.store(ahead, Ordering::Release);
+            }
             return machine;
         }
         let by = ahead.saturating_sub(known) / 1_000_000;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::finding::Finding;
+use super::finding::{Finding, Verdict};
 
 const CHECK: &str = "clock";
 
@@ -22,19 +22,12 @@ pub(super) fn compare(whose: &str, said: &Said, lease: Duration) -> Finding {
     let found = format!("{whose} differs from the clock here by {off:.1?} or less than that");
     let advice = "have both synchronised (chrony, systemd-timesyncd, or the machine below); \
                   leases of tasks end by the clock: see --task-lease-seconds";
-    if off > lease / 4 {
-        Finding::fail(CHECK, found, advice)
-    } else if off > lease / 20 {
-        Finding::warn(CHECK, found, advice)
-    } else {
-        Finding::pass(CHECK, found)
-    }
+    Finding::of(CHECK, Verdict::when(off > lease / 4, off > lease / 20), found, advice)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::Verdict;
 
     #[test]
     fn a_clock_may_be_off_by_a_small_part_of_a_lease() {

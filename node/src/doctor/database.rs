@@ -4,7 +4,7 @@ use mesh::Clock;
 use store::{Database, Examined};
 
 use super::clocks::{self, Said};
-use super::finding::{Finding, chain};
+use super::finding::{Finding, Verdict, chain};
 use crate::compose::Noun;
 use crate::migrate::schemas;
 use crate::serve::Arguments;
@@ -93,13 +93,8 @@ fn connections(replicas: i64, each: i64, takes: i64) -> Finding {
          runs old and new processes at once",
         (takes.saturating_mul(8) / 10 / replicas.max(1)).saturating_sub(BESIDE).max(1)
     );
-    if most > takes {
-        Finding::fail(CONNECTIONS, found, advice)
-    } else if most > takes.saturating_mul(8) / 10 {
-        Finding::warn(CONNECTIONS, found, advice)
-    } else {
-        Finding::pass(CONNECTIONS, found)
-    }
+    let is_tight = most > takes.saturating_mul(8) / 10;
+    Finding::of(CONNECTIONS, Verdict::when(most > takes, is_tight), found, advice)
 }
 
 async fn migrations(database: &Database, here: &[Noun], no_migrate: bool) -> Vec<Finding> {
@@ -134,7 +129,6 @@ async fn migrations(database: &Database, here: &[Noun], no_migrate: bool) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::Verdict;
 
     #[test]
     fn pools_of_all_processes_must_fit_with_some_room_left() {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use super::finding::Finding;
+use super::finding::{Finding, Verdict};
 
 const CHECK: &str = "disk";
 const MIB: u64 = 1 << 20;
@@ -55,31 +55,20 @@ fn synced(there: &Path) -> Result<Duration> {
 fn room(shown: &str, free: u64, of: u64) -> Finding {
     let found = format!("{} MiB of {} are free for {shown}", free / MIB, of / MIB);
     let advice = "make room or a larger disk: a database that cannot write stops every order";
-    if free < 100 * MIB {
-        Finding::fail(CHECK, found, advice)
-    } else if free < 1024 * MIB || free < of / 10 {
-        Finding::warn(CHECK, found, advice)
-    } else {
-        Finding::pass(CHECK, found)
-    }
+    let is_short = free < 1024 * MIB || free < of / 10;
+    Finding::of(CHECK, Verdict::when(free < 100 * MIB, is_short), found, advice)
 }
 
 fn speed(took: Duration) -> Finding {
     let found = format!("a write is sure after {took:.1?}");
     let advice = "an order waits for several of these with SQLite: use a local SSD, never a network file system";
-    if took > Duration::from_millis(200) {
-        Finding::fail(CHECK, found, advice)
-    } else if took > Duration::from_millis(20) {
-        Finding::warn(CHECK, found, advice)
-    } else {
-        Finding::pass(CHECK, found)
-    }
+    let longer = |millis| took > Duration::from_millis(millis);
+    Finding::of(CHECK, Verdict::when(longer(200), longer(20)), found, advice)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::Verdict;
 
     #[test]
     fn a_disk_that_is_nearly_full_or_slow_is_told() {

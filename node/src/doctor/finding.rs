@@ -17,6 +17,15 @@ impl Verdict {
         if is_production { Self::Fail } else { Self::Warn }
     }
 
+    /// What somebody is told of something that must not be, and of something that had better not be.
+    pub(super) fn when(fails: bool, warns: bool) -> Self {
+        match (fails, warns) {
+            (true, _) => Self::Fail,
+            (false, true) => Self::Warn,
+            (false, false) => Self::Pass,
+        }
+    }
+
     fn word(self) -> &'static str {
         match self {
             Self::Pass => "pass",
@@ -57,13 +66,15 @@ impl Finding {
         Self::of(check, Verdict::Fail, found, advice)
     }
 
+    /// The advice is for those who need it.
     pub(super) fn of(
         check: &'static str,
         verdict: Verdict,
         found: impl Into<String>,
         advice: impl Into<String>,
     ) -> Self {
-        Self { check, verdict, found: found.into(), advice: Some(advice.into()) }
+        let advice = (verdict != Verdict::Pass).then(|| advice.into());
+        Self { check, verdict, found: found.into(), advice }
     }
 
     /// As people read it.

@@ -1,7 +1,6 @@
 //! A Redis server from Debian's package, on a private socket, that ends with its starter.
 
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -9,7 +8,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::server::{ASKED, WATCH};
+use crate::server::{ASKED, WATCH, beside};
 
 /// A Redis server that can be killed, and started again with what it kept; dropped, it is gone.
 #[derive(Debug)]
@@ -138,7 +137,8 @@ fn watch(directory: &Path, keeps: bool) -> Result<Child, String> {
     if !found.is_ok_and(|status| status.success()) {
         return Err("install Debian's package: apt-get install redis-server".into());
     }
-    Command::new("/bin/sh")
+    let mut command = Command::new("/bin/sh");
+    command
         .args(["-c", WATCH, "watch"])
         .arg(&data)
         // A server that is killed leaves its data to the next one.
@@ -148,14 +148,8 @@ fn watch(directory: &Path, keeps: bool) -> Result<Child, String> {
         .arg("--unixsocket")
         .arg(directory.join("socket"))
         .arg("--dir")
-        .arg(&data)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        // Out of the terminal's group: an interrupt is for the tests, and the server ends after them.
-        .process_group(0)
-        .spawn()
-        .map_err(|error| format!("redis-server: {error}"))
+        .arg(&data);
+    beside(&mut command).map_err(|error| format!("redis-server: {error}"))
 }
 
 /// Whether a server takes commands.

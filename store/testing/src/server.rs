@@ -127,8 +127,8 @@ impl Drop for Server {
 
 /// Runs the server of a directory until its standard input ends.
 fn watch(directory: &Path, durable: bool) -> Result<Child, String> {
-    Account::of_servers()?
-        .command(Path::new("/bin/sh"))
+    let mut command = Account::of_servers()?.command(Path::new("/bin/sh"));
+    command
         .args(["-c", WATCH, "watch"])
         .arg(directory)
         .args(["QUIT", "remove"])
@@ -138,14 +138,15 @@ fn watch(directory: &Path, durable: bool) -> Result<Child, String> {
         .arg("-k")
         .arg(directory)
         .args(settings(durable))
-        .current_dir(directory)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        // Out of the terminal's group: an interrupt is for the tests, and the server ends after them.
-        .process_group(0)
-        .spawn()
-        .map_err(|error| format!("postgres: {error}"))
+        .current_dir(directory);
+    beside(&mut command).map_err(|error| format!("postgres: {error}"))
+}
+
+/// Starts a server that ends when its standard input does.
+pub(crate) fn beside(command: &mut Command) -> std::io::Result<Child> {
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    // Out of the terminal's group: an interrupt is for the tests, and the server ends after them.
+    command.process_group(0).spawn()
 }
 
 /// Tells processes something. Of those that have ended meanwhile, nobody need be told.
