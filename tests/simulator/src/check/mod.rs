@@ -51,7 +51,7 @@ pub(crate) async fn all(
     let excused = excused(harness, agent).await?;
     let orders = orders(harness).await?;
     let mut broken = audit(harness, &excused).await?;
-    broken.extend(units::check(harness, &orders).await?);
+    broken.extend(units::check(harness, &orders, &excused).await?);
     broken.extend(answers::check(harness, customers, &orders, &excused).await?);
     broken.extend(leftovers::check(harness, &excused).await?);
     broken.extend(money::check(harness, &excused).await?);
