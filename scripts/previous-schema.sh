@@ -50,7 +50,7 @@ tests() {
 
 # The tests of each service from which something was taken: its folder, its program of tests.
 programs() {
-  (cd "$older" && cargo test --quiet --workspace --no-run --message-format json) | node -e '
+  (cd "$older" && cargo test --quiet --workspace --test it --no-run --message-format json) | node -e '
     const lines = require("node:fs").readFileSync(0, "utf8").split("\n").filter((it) => it.startsWith("{"));
     for (const { executable, target, manifest_path: from } of lines.map(JSON.parse))
       if (executable && target.name === "it" && from.includes("/services/")) console.log(from.replace(/Cargo.toml$/, ""), executable);'
