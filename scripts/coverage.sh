@@ -15,8 +15,8 @@ fi
 counts=$PWD/target/coverage/counts
 rm -rf "$counts"
 mkdir -p "$counts"
-# Programs that end at once add up in the same few files.
-export LLVM_PROFILE_FILE=$counts/%m-%4m.profraw RUSTC_WORKSPACE_WRAPPER=$PWD/scripts/coverage/rustc.sh
+# Programs add up in the same few files, however many end.
+export LLVM_PROFILE_FILE=$counts/%4m.profraw RUSTC_WORKSPACE_WRAPPER=$PWD/scripts/coverage/rustc.sh
 export CARGO_TARGET_DIR=$PWD/target/coverage CARGO_INCREMENTAL=0
 
 cargo test --quiet --workspace --no-run
