@@ -45,7 +45,7 @@ tests() {
   cd "$older"
   cargo test --quiet --workspace --no-run
   # shellcheck disable=SC2068 # two words for each
-  "$CARGO_TARGET_DIR/debug/store-testing" cargo test --workspace --exclude tidy --no-fail-fast -- ${skipped[@]}
+  "$CARGO_TARGET_DIR/debug/store-testing" cargo test --workspace --exclude tidy --tests --no-fail-fast -- ${skipped[@]}
 }
 
 # The tests of each service from which something was taken: its folder, its program of tests.
