@@ -101,6 +101,22 @@ impl Connection {
         }
     }
 
+    /// Runs a statement that is a transaction by itself, as PostgreSQL has it outside of others.
+    pub(crate) async fn fetch_and_commit(
+        &mut self,
+        statement: Statement,
+        method: &str,
+    ) -> Result<Vec<AnyRow>, Error> {
+        let rows = self.fetch(statement).await?;
+        self.note_commit(method);
+        Ok(rows)
+    }
+
+    fn note_commit(&self, method: &str) {
+        self.counts.commits.fetch_add(1, Ordering::Relaxed);
+        self.counts.metrics.committed(self.service, method);
+    }
+
     async fn commit_surely(&mut self, method: &str) -> Result<(), Error> {
         if self.may_share() {
             self.share().await?;
@@ -111,8 +127,7 @@ impl Connection {
         if !self.failed {
             self.finds_tables();
         }
-        self.counts.commits.fetch_add(1, Ordering::Relaxed);
-        self.counts.metrics.committed(self.service, method);
+        self.note_commit(method);
         Ok(())
     }
 
@@ -235,6 +250,8 @@ impl Connection {
         &self,
         statement: Statement,
     ) -> Result<(AssertSqlSafe<String>, AnyArguments, bool), Error> {
+        // Its text, and not its values: those may be secret.
+        tracing::trace!(target: "store::statement", service = self.service, sql = &*statement.sql);
         let mut arguments = AnyArguments::default();
         arguments.reserve(statement.values.len(), 0);
         for value in statement.values {
