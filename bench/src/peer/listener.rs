@@ -43,14 +43,14 @@ pub(crate) async fn service(
     told: UnboundedSender<i64>,
 ) -> Result<Service> {
     let store = own::store(NAME, database, MIGRATIONS, mesh, mesh.bus()).await?;
-    let consumer = store.consumer().on(|tx, _, event: Happened| note(tx, event));
+    let consumer = store.consumer().on(|tx, _, event: Happened| note(tx, event.number));
     let runner = store.runner();
     Ok(Service::new(NAME).consume(Telling { consumer, told }).work(|stop| runner.run(stop)))
 }
 
-async fn note(mut tx: Tx, event: Happened) -> Result<Tx, Status> {
+async fn note(mut tx: Tx, number: i64) -> Result<Tx, Status> {
     let sql = "INSERT INTO effects (project, number) VALUES ($1, $2)";
-    tx.query(sql).bind(event.number).execute().await?;
+    tx.query(sql).bind(number).execute().await?;
     Ok(tx)
 }
 
