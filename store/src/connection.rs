@@ -139,7 +139,7 @@ impl Connection {
     /// Whether somebody waits who could write before the disk is waited for.
     fn may_share(&self) -> bool {
         let has_room = self.held.as_ref().is_some_and(|held| !held.group.is_full());
-        self.engine() == Engine::Sqlite && has_room && !self.failed && self.pool.is_waited_for()
+        self.pool.shares_commits() && has_room && !self.failed && self.pool.is_waited_for()
     }
 
     /// Leaves what was written to a commit with others, and waits for that.
