@@ -64,6 +64,7 @@ mod runner;
 mod schedule;
 mod scheduler;
 mod schema;
+mod seal;
 mod statement;
 mod store;
 mod table;
