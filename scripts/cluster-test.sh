@@ -83,11 +83,13 @@ end() {
   exit $code
 }
 
-# An image of a program: the program, the tag.
+# An image of a program: the program, the tag. One that was made of the same program before is taken again.
 image() {
-  local archive=target/images/tradewind-$2.tar
-  if [ ! -e "$archive" ] || [ "$1" -nt "$archive" ] || [ scripts/image.sh -nt "$archive" ]; then
+  local archive=target/images/tradewind-$2.tar made_of
+  made_of=$(sha256sum "$1" scripts/image.sh scripts/image/pack.sh | cut -d ' ' -f 1)
+  if [ ! -e "$archive" ] || [ "$(cat "$archive.of" 2>/dev/null)" != "$made_of" ]; then
     BINARY=$1 TAG=$2 ARCHIVE=$archive scripts/image.sh
+    echo "$made_of" >"$archive.of"
   fi
   "$ON/load.sh" "$archive" >/dev/null
 }
@@ -367,7 +369,10 @@ held=yes
 node scripts/cluster/table.js "$notes/steps" "$notes/orders" "$notes/rush" || held=
 say "the services and the ledger agree"
 "$BINARY" audit --wait 60 || held=
-helm test tradewind --namespace "$NAMESPACE" --timeout 3m >/dev/null || held=
+if ! helm test tradewind --namespace "$NAMESPACE" --timeout 3m --logs >"$notes/tests"; then
+  cat "$notes/tests" >&2
+  held=
+fi
 if chosen trace; then trace; fi
 figures "After all of it"
 say "uninstall"
