@@ -16,6 +16,7 @@ end() {
   if [ $code -ne 0 ]; then
     kubectl get pods,jobs >&2 || true
     kubectl get events --sort-by .lastTimestamp | tail -n 12 >&2 || true
+    kubectl logs --selector app.kubernetes.io/name=tradewind-test --tail 20 --prefix >&2 || true
   fi
   [ -n "${KEEP:-}" ] || kubectl delete namespace "$namespace" --wait=false --ignore-not-found >/dev/null || true
   rm -rf "$desk"
