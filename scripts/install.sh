@@ -128,13 +128,13 @@ if [ "$1" = test ] || [ "$1" = bench ]; then
   need git git
   need curl curl
   need strace strace
+  need redis-server redis-server
 fi
 if [ "$1" = trace ]; then
   need curl curl
   need node nodejs
 fi
 if [ "$1" = test ]; then
-  need redis-server redis-server
   # Faults are put into networks and file systems of their own, and into clocks.
   need ip iproute2
   need mount mount

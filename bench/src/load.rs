@@ -9,6 +9,9 @@ use tokio::task::JoinSet;
 /// Makes one call after another; a call that fails ends the measurement, whose figure it would falsify.
 pub(crate) type Caller = Box<dyn FnMut() -> BoxFuture<'static, Result<()>> + Send>;
 
+/// How long calls may go on that were under way at the end: longer than any deadline of the contracts.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// How long is measured, after calls that do not count.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Window {
@@ -47,9 +50,14 @@ pub(crate) async fn closed_loop(callers: Vec<Caller>, window: Window) -> Result<
         tasks.spawn(call_until(caller, end));
     }
     let mut calls = Vec::new();
-    while let Some(ended) = tasks.join_next().await {
-        calls.extend(ended.context("a caller broke")??);
-    }
+    let patience = window.warm_up + window.measured + PATIENCE;
+    let all = tokio::time::timeout(patience, async {
+        while let Some(ended) = tasks.join_next().await {
+            calls.extend(ended.context("a caller broke")??);
+        }
+        anyhow::Ok(())
+    });
+    all.await.with_context(|| format!("calls have not ended after {patience:?}"))??;
     let all = calls.len();
     let within = |call: &Call| call.ended >= start && call.ended < end;
     let mut took: Vec<_> = calls.iter().filter(|call| within(call)).map(|it| it.took).collect();

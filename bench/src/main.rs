@@ -4,6 +4,7 @@
 
 mod load;
 mod machine;
+mod own;
 mod pairs;
 mod peer;
 mod process;

@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use mesh::Channel;
+use mesh::service_token::ServiceKey;
+use mesh::{Channel, Mesh};
 use store_testing::{Engine, TestDatabase};
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -23,9 +25,9 @@ use crate::rpc::{self, said};
 
 const EMAIL: &str = "admin@example.com";
 const PASSWORD: &str = "let me measure this";
-/// The services beside the catalog, where that has a process of its own.
-const OTHERS: [&str; 7] =
-    ["gateway", "users", "cart", "orders", "payments", "ledger", "notifications"];
+/// Every service of a shop.
+const SERVICES: [&str; 8] =
+    ["gateway", "users", "catalog", "cart", "orders", "payments", "ledger", "notifications"];
 /// A call imports at most so many products.
 const BATCH: usize = 200;
 /// More than any measurement buys.
@@ -42,6 +44,8 @@ pub(crate) struct Start {
     pub(crate) tradewind: PathBuf,
     /// Where spans go; without, no trace is kept.
     pub(crate) sink: Option<SocketAddr>,
+    /// Whether each write to SQLite waits for the disk by itself.
+    pub(crate) commits_alone: bool,
 }
 
 /// A running shop; its processes and its data are gone when it is dropped.
@@ -73,8 +77,12 @@ impl Shop {
         Ok(())
     }
 
-    /// Every service but the catalog in one process, which finds that at an address.
-    pub(crate) async fn without_catalog(start: &Start, catalog: SocketAddr) -> Result<Self> {
+    /// Every service but one in one process, which finds that one at an address.
+    pub(crate) async fn without(
+        start: &Start,
+        service: &'static str,
+        at: SocketAddr,
+    ) -> Result<Self> {
         let engine = Engine::Postgres;
         let (directory, database) = (tempfile::tempdir()?, store_testing::database(engine).await);
         let (gateway, own) = (free_address().await?, free_address().await?);
@@ -83,29 +91,45 @@ impl Shop {
         ensure!(made.status.success(), "no mesh key: {}", String::from_utf8_lossy(&made.stderr));
         let mut arguments = start.arguments(directory.path(), engine, &database);
         arguments.extend(administrator(gateway));
-        arguments.extend(OTHERS.map(str::to_owned));
+        arguments.extend(others(service).map(str::to_owned));
         arguments.extend(far(own, &key));
-        arguments.extend(["--at".to_owned(), format!("catalog=http://{catalog}")]);
+        arguments.extend(["--at".to_owned(), format!("{service}=http://{at}")]);
         let process = Process::start(&start.tradewind, &arguments).await?;
         Ok(Self { gateway, process, directory, database, beside: Some(own), arguments })
     }
 
-    /// The catalog of such a shop, at an address; a second one is a replica.
-    pub(crate) async fn catalog(&self, start: &Start, at: SocketAddr) -> Result<Process> {
-        let own = self.beside.context("the catalog of this shop is in its own process")?;
+    /// That one service of such a shop, at an address; a second one is a replica.
+    pub(crate) async fn apart(
+        &self,
+        start: &Start,
+        service: &'static str,
+        at: SocketAddr,
+    ) -> Result<Process> {
+        let own = self.beside.context("every service of this shop is in one process")?;
         let data = self.directory.path().join(at.port().to_string());
         let mut arguments = start.arguments(&data, Engine::Postgres, &self.database);
-        arguments.push("catalog".to_owned());
-        arguments.extend(far(at, &self.key()));
-        for other in OTHERS.iter().filter(|name| **name != "gateway") {
+        arguments.push(service.to_owned());
+        arguments.extend(far(at, &key_of(self.directory.path())));
+        for other in others(service).filter(|name| *name != "gateway") {
             arguments.extend(["--at".to_owned(), format!("{other}=http://{own}")]);
         }
         Process::start(&start.tradewind, &arguments).await
     }
 
-    /// The key that the shop's processes show each other.
-    pub(crate) fn key(&self) -> PathBuf {
-        key_of(self.directory.path())
+    /// A mesh of this process, which shows itself to the shop's and knows where one service is.
+    pub(crate) fn mesh(
+        &self,
+        process: &'static str,
+        service: &'static str,
+        at: SocketAddr,
+    ) -> Result<Mesh> {
+        let key = ServiceKey::open(&key_of(self.directory.path()))?;
+        Ok(Mesh::new(mesh::Config {
+            roles: tradewind::roles::roles(),
+            elsewhere: [(service, format!("http://{at}"))].into(),
+            service_key: Some(Arc::new(key)),
+            ..mesh::Config::new(process, vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS])
+        })?)
     }
 
     /// The token of its merchant.
@@ -172,6 +196,9 @@ impl Start {
         for budget in ["--reads-per-second", "--writes-per-second", "--credentials-per-minute"] {
             arguments.extend([budget.to_owned(), "1000000000".to_owned()]);
         }
+        if self.commits_alone {
+            arguments.extend(["--development", "--commits-alone"].map(str::to_owned));
+        }
         match self.sink {
             Some(sink) => {
                 let sink = format!("http://{sink}");
@@ -181,6 +208,10 @@ impl Start {
         }
         arguments
     }
+}
+
+fn others(service: &'static str) -> impl Iterator<Item = &'static str> {
+    SERVICES.into_iter().filter(move |name| *name != service)
 }
 
 fn administrator(gateway: SocketAddr) -> [String; 6] {

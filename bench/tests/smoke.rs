@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Every row of the table, in its order.
-const ROWS: [&str; 30] = [
+const ROWS: [&str; 39] = [
     "near",
     "near-edge",
     "near-tracing",
@@ -26,6 +26,15 @@ const ROWS: [&str; 30] = [
     "order-sqlite",
     "order-fsyncs",
     "order-settled-sqlite",
+    "group-commit",
+    "order-sqlite-64",
+    "order-fsyncs-64",
+    "ledger-batch",
+    "ledger-spread",
+    "ledger-many",
+    "event-near",
+    "event-near-sqlite",
+    "event-redis",
     "list",
     "search",
     "import",

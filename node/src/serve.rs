@@ -353,7 +353,7 @@ fn parts(
     Ok(Parts {
         mesh,
         bus,
-        database: storage.open(),
+        database: arguments.trial.of(storage.open()),
         pace: storage.pace(),
         keep: arguments.retention.keep()?,
         metrics,

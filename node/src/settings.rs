@@ -412,16 +412,29 @@ pub(crate) struct Trial {
     /// A file that names points at which processes stand still; see `tradewind points`.
     #[arg(long, env = "TRADEWIND_FAULTS", value_name = "FILE")]
     pub(crate) faults: Option<PathBuf>,
+    /// Lets each write to SQLite wait for the disk by itself, so that the bench can measure what it saves that
+    /// writers share a commit. Nobody else gains by it: no variable and no file can set it.
+    #[arg(long, hide = true)]
+    pub(crate) commits_alone: bool,
 }
 
 impl Trial {
     /// Refuses what must never be in production.
     pub(crate) fn check(&self) -> Result<()> {
-        ensure!(
-            self.faults.is_none() || self.development,
-            "--faults must never be in production; it needs --development"
-        );
+        for (option, is_given) in
+            [("--faults", self.faults.is_some()), ("--commits-alone", self.commits_alone)]
+        {
+            ensure!(
+                !is_given || self.development,
+                "{option} must never be in production; it needs --development"
+            );
+        }
         Ok(())
+    }
+
+    /// The databases as they are tried out.
+    pub(crate) fn of(&self, database: Database) -> Database {
+        if self.commits_alone { database.committing_alone() } else { database }
     }
 }
 

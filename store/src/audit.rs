@@ -114,14 +114,9 @@ impl Tx {
         self.pending.audit.push(Change::new(R::NAME, id, kind, columns));
     }
 
-    /// Writes the records of all changes.
-    pub(crate) async fn write_audit(&mut self) -> Result<(), Error> {
-        let changes = std::mem::take(&mut self.pending.audit);
-        for chunk in changes.chunks(MOST_ROWS) {
-            let statement = self.audit_statement(chunk);
-            self.execute(statement).await?;
-        }
-        Ok(())
+    /// What writes the records of all changes.
+    pub(crate) fn audit_statements(&self) -> impl Iterator<Item = Statement> {
+        self.pending.audit.chunks(MOST_ROWS).map(|changes| self.audit_statement(changes))
     }
 
     fn audit_statement(&self, changes: &[Change]) -> Statement {

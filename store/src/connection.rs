@@ -101,6 +101,22 @@ impl Connection {
         }
     }
 
+    /// Runs a statement that is a transaction by itself, as PostgreSQL has it outside of others.
+    pub(crate) async fn fetch_and_commit(
+        &mut self,
+        statement: Statement,
+        method: &str,
+    ) -> Result<Vec<AnyRow>, Error> {
+        let rows = self.fetch(statement).await?;
+        self.note_commit(method);
+        Ok(rows)
+    }
+
+    fn note_commit(&self, method: &str) {
+        self.counts.commits.fetch_add(1, Ordering::Relaxed);
+        self.counts.metrics.committed(self.service, method);
+    }
+
     async fn commit_surely(&mut self, method: &str) -> Result<(), Error> {
         if self.may_share() {
             self.share().await?;
@@ -111,8 +127,7 @@ impl Connection {
         if !self.failed {
             self.finds_tables();
         }
-        self.counts.commits.fetch_add(1, Ordering::Relaxed);
-        self.counts.metrics.committed(self.service, method);
+        self.note_commit(method);
         Ok(())
     }
 
@@ -124,7 +139,7 @@ impl Connection {
     /// Whether somebody waits who could write before the disk is waited for.
     fn may_share(&self) -> bool {
         let has_room = self.held.as_ref().is_some_and(|held| !held.group.is_full());
-        self.engine() == Engine::Sqlite && has_room && !self.failed && self.pool.is_waited_for()
+        self.pool.shares_commits() && has_room && !self.failed && self.pool.is_waited_for()
     }
 
     /// Leaves what was written to a commit with others, and waits for that.
@@ -235,6 +250,8 @@ impl Connection {
         &self,
         statement: Statement,
     ) -> Result<(AssertSqlSafe<String>, AnyArguments, bool), Error> {
+        // Its text, and not its values: those may be secret.
+        tracing::trace!(target: "store::statement", service = self.service, sql = &*statement.sql);
         let mut arguments = AnyArguments::default();
         arguments.reserve(statement.values.len(), 0);
         for value in statement.values {

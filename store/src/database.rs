@@ -37,6 +37,8 @@ pub struct Database {
     place: Place,
     /// Whether somebody else brings tables up to date.
     is_migrated: bool,
+    /// Whether writers that meet on SQLite share a commit.
+    shares_commits: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -58,7 +60,7 @@ impl Database {
     /// A SQLite file for each service in a directory, which is made when it is missing.
     #[must_use]
     pub fn sqlite(directory: impl Into<PathBuf>) -> Self {
-        Self { place: Place::Directory(directory.into()), is_migrated: false }
+        Self::at(Place::Directory(directory.into()))
     }
 
     /// A schema for each service in a PostgreSQL database; all share so many connections.
@@ -70,10 +72,20 @@ impl Database {
             url.push(if url.contains('?') { '&' } else { '?' });
             url.push_str("statement-cache-capacity=1000");
         }
-        let dial = Dial { engine: Engine::Postgres, url: url.clone(), setup: POSTGRES };
+        let dial = Dial {
+            engine: Engine::Postgres,
+            url: url.clone(),
+            setup: POSTGRES,
+            // Its backends flush the log for each other.
+            shares_commits: false,
+        };
         let pool = Pool::new(dial, connections);
         let bells = Bells::new(pool.clone(), url);
-        Self { place: Place::Server(pool, bells), is_migrated: false }
+        Self::at(Place::Server(pool, bells))
+    }
+
+    fn at(place: Place) -> Self {
+        Self { place, is_migrated: false, shares_commits: true }
     }
 
     /// The same, whose tables somebody else brings up to date: a store that finds older ones is refused, and
@@ -81,6 +93,12 @@ impl Database {
     #[must_use]
     pub fn migrated(self) -> Self {
         Self { is_migrated: true, ..self }
+    }
+
+    /// The same, where each write to SQLite waits for the disk by itself: what sharing is measured beside.
+    #[must_use]
+    pub fn committing_alone(self) -> Self {
+        Self { shares_commits: false, ..self }
     }
 
     pub(crate) fn place(&self) -> &Place {
@@ -109,7 +127,7 @@ impl Database {
             Place::Directory(directory) if !file(directory, service)?.exists() => {
                 return Ok(Schema::absent(migrations));
             }
-            Place::Directory(directory) => files(directory, service)?,
+            Place::Directory(directory) => self.files(directory, service)?,
             Place::Server(pool, bells) => shared(pool, bells),
         };
         let deadline = Instant::now() + PATIENCE;
@@ -129,7 +147,7 @@ impl Database {
         if self.is_migrated {
             self.schema(service, migrations).await?.refuse_older(service)?;
             return match &self.place {
-                Place::Directory(directory) => files(directory, service),
+                Place::Directory(directory) => self.files(directory, service),
                 Place::Server(pool, bells) => Ok(shared(pool, bells)),
             };
         }
@@ -143,13 +161,30 @@ impl Database {
         match &self.place {
             Place::Directory(directory) => {
                 std::fs::create_dir_all(directory).map_err(unusable(directory))?;
-                files(directory, service)
+                self.files(directory, service)
             }
             Place::Server(pool, bells) => {
                 prepare_schema(pool, service).await?;
                 Ok(shared(pool, bells))
             }
         }
+    }
+
+    fn files(&self, directory: &Path, service: &'static str) -> Result<Pools, Error> {
+        let file = file(directory, service)?;
+        let path = escape(&file.to_string_lossy());
+        let dial = |mode, setup| Dial {
+            engine: Engine::Sqlite,
+            url: format!("sqlite://{path}?mode={mode}"),
+            setup,
+            shares_commits: self.shares_commits,
+        };
+        Ok(Pools {
+            // One writer: SQLite's own queue of writers is unfair, and starves readers.
+            write: Pool::new(dial("rwc", SQLITE_WRITER), 1),
+            read: Pool::new(dial("rw", SQLITE_READER), SQLITE_READERS),
+            bells: None,
+        })
     }
 }
 
@@ -165,22 +200,6 @@ fn unusable(directory: &Path) -> impl Fn(std::io::Error) -> Error {
 /// The file of a service.
 fn file(directory: &Path, service: &str) -> Result<PathBuf, Error> {
     std::path::absolute(directory.join(format!("{service}.db"))).map_err(unusable(directory))
-}
-
-fn files(directory: &Path, service: &'static str) -> Result<Pools, Error> {
-    let file = file(directory, service)?;
-    let path = escape(&file.to_string_lossy());
-    let dial = |mode, setup| Dial {
-        engine: Engine::Sqlite,
-        url: format!("sqlite://{path}?mode={mode}"),
-        setup,
-    };
-    Ok(Pools {
-        // One writer: SQLite's own queue of writers is unfair, and starves readers.
-        write: Pool::new(dial("rwc", SQLITE_WRITER), 1),
-        read: Pool::new(dial("rw", SQLITE_READER), SQLITE_READERS),
-        bells: None,
-    })
 }
 
 /// A path as a URL holds it.

@@ -195,11 +195,11 @@ impl Tx {
         self.execute(statement.bind(project).bind(process)).await.map(|_| ())
     }
 
-    /// Writes the answer under the claimed key.
-    pub(crate) async fn write_answer(&mut self) -> Result<(), Error> {
-        let Some(key) = &mut self.key else { return Ok(()) };
+    /// What writes the answer under the claimed key.
+    pub(crate) fn answer_statement(&mut self) -> Result<Option<Statement>, Error> {
+        let Some(key) = &mut self.key else { return Ok(None) };
         let Some(answer) = key.answer.take() else {
-            return if key.open { Ok(()) } else { Err(Error::Unanswered) };
+            return if key.open { Ok(None) } else { Err(Error::Unanswered) };
         };
         self.pending.answered = key.open;
         let statement = of(
@@ -207,7 +207,7 @@ impl Tx {
              WHERE project = $1 AND method = $2 AND actor = $3 AND key = $4",
             &key.id,
         );
-        self.execute(statement.bind(answer)).await.map(|_| ())
+        Ok(Some(statement.bind(answer)))
     }
 
     /// Whether the key is this transaction's own; another's insert is waited for.

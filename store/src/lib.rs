@@ -63,6 +63,7 @@ mod runner;
 mod schedule;
 mod scheduler;
 mod schema;
+mod seal;
 mod statement;
 mod store;
 mod table;

@@ -3,7 +3,6 @@
 use prost::{Message, Name};
 
 use crate::audit::worth_keeping;
-use crate::error::Error;
 use crate::resources::MOST_ROWS;
 use crate::statement::Statement;
 use crate::table;
@@ -38,16 +37,9 @@ impl Tx {
         }
     }
 
-    /// Writes the events that were emitted.
-    pub(crate) async fn write_events(&mut self) -> Result<(), Error> {
-        // Taken and put back: whether there were any is asked again after the commit.
-        let events = std::mem::take(&mut self.pending.events);
-        for chunk in events.chunks(MOST_ROWS) {
-            let statement = self.events_statement(chunk);
-            self.execute(statement).await?;
-        }
-        self.pending.events = events;
-        Ok(())
+    /// What writes the events that were emitted.
+    pub(crate) fn events_statements(&self) -> impl Iterator<Item = Statement> {
+        self.pending.events.chunks(MOST_ROWS).map(|events| self.events_statement(events))
     }
 
     fn events_statement(&self, events: &[Outgoing]) -> Statement {

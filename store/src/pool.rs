@@ -39,6 +39,8 @@ pub(crate) struct Dial {
     pub(crate) url: String,
     /// What every connection is told first.
     pub(crate) setup: &'static str,
+    /// Whether writers that meet share a commit.
+    pub(crate) shares_commits: bool,
 }
 
 /// A budget of connections; clones share it.
@@ -133,6 +135,11 @@ impl Pool {
 
     pub(crate) fn engine(&self) -> Engine {
         self.dial.engine
+    }
+
+    /// Whether writers that meet share a commit.
+    pub(crate) fn shares_commits(&self) -> bool {
+        self.dial.shares_commits
     }
 
     /// Whether somebody waits for a connection.

@@ -151,16 +151,9 @@ impl Tx {
         Ok(NewTask { id, kind: T::KIND, payload, due, token, priority: T::PRIORITY })
     }
 
-    /// Writes the tasks that were started.
-    pub(crate) async fn write_tasks(&mut self) -> Result<(), Error> {
-        // Taken and put back: whether there were any is asked again after the commit.
-        let tasks = std::mem::take(&mut self.pending.tasks);
-        for chunk in tasks.chunks(MOST_ROWS) {
-            let statement = self.tasks_statement(chunk);
-            self.execute(statement).await?;
-        }
-        self.pending.tasks = tasks;
-        Ok(())
+    /// What writes the tasks that were started.
+    pub(crate) fn tasks_statements(&self) -> impl Iterator<Item = Statement> {
+        self.pending.tasks.chunks(MOST_ROWS).map(|tasks| self.tasks_statement(tasks))
     }
 
     fn tasks_statement(&self, tasks: &[NewTask]) -> Statement {

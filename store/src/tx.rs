@@ -3,7 +3,6 @@
 use std::any::{Any, TypeId};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::Ordering;
 
 use contract::Resource;
 use mesh::context::OpenTransaction;
@@ -32,7 +31,7 @@ pub struct Tx {
     pub(crate) context: Context,
     pub(crate) connection: Connection,
     /// A statement failed; PostgreSQL would turn the commit into a rollback without a word.
-    failed: bool,
+    pub(crate) failed: bool,
     /// Resources as this transaction last knew them.
     pub(crate) known: HashMap<(TypeId, String), Box<dyn Any + Send>>,
     pub(crate) pending: Pending,
@@ -145,54 +144,6 @@ impl Tx {
         // On a task of its own: a caller that leaves must not leave the outcome open.
         let sealed = tokio::spawn(self.seal()).await;
         sealed.map_err(|_| Error::Ended)?
-    }
-
-    async fn seal(mut self) -> Result<(), Error> {
-        self.write_answer().await?;
-        self.write_tasks().await?;
-        self.write_events().await?;
-        self.write_audit().await?;
-        if self.failed {
-            return Err(Error::Ended);
-        }
-        self.connection.commit(&self.context.method).await?;
-        self.tell();
-        Ok(())
-    }
-
-    /// Says what is true now that it is committed.
-    fn tell(&self) {
-        let (inner, pending) = (&self.store.inner, &self.pending);
-        for resource in &pending.changed {
-            inner.changes.note(resource, self.context.caller.project());
-        }
-        for claim in &pending.claimed {
-            self.store.hold(claim);
-        }
-        for (claim, until) in &pending.renewed {
-            claim.extend(*until);
-        }
-        for claim in &pending.ended {
-            claim.end();
-        }
-        if pending.released {
-            inner.tasks.look();
-        }
-        let (now, mut is_due) = (inner.clock.now_micros(), pending.released);
-        for (place, due) in pending.tasks.iter().filter_map(NewTask::waits) {
-            inner.tasks.expect(place, due, now);
-            is_due |= due <= now;
-        }
-        // A runner of this process that has room takes them first.
-        if is_due && !inner.has_room.load(Ordering::SeqCst) {
-            inner.ring();
-        }
-        if !pending.events.is_empty() {
-            inner.events.notify_one();
-        }
-        if pending.answered {
-            inner.answered.notify_waiters();
-        }
     }
 
     pub(crate) async fn execute(&mut self, statement: Statement) -> Result<u64, Error> {

@@ -230,17 +230,22 @@ impl Work {
         if lanes.is_empty() {
             return Ok(Vec::new());
         }
-        let mut connection = self.store.begin_within(Instant::now() + PATIENCE).await?;
         let until = now.saturating_add(micros(self.store.inner.leases.length));
-        let mut rows = Vec::new();
-        for lane in lanes {
-            let statement = Statement::new(claim_sql(connection.engine()))
+        let claim = |lane: &Lane| {
+            Statement::new(claim_sql(self.store.inner.pools.write.engine()))
                 .bind(lane.kind)
                 .bind(lane.priority.number())
                 .bind(now)
                 .bind(lane.count)
-                .bind(until);
-            rows.extend(connection.fetch(statement).await?.into_iter().map(Row::new));
+                .bind(until)
+        };
+        if let [lane] = lanes {
+            return self.store.write(claim(lane), TAKE).await;
+        }
+        let mut connection = self.store.begin_within(Instant::now() + PATIENCE).await?;
+        let mut rows = Vec::new();
+        for lane in lanes {
+            rows.extend(connection.fetch(claim(lane)).await?.into_iter().map(Row::new));
         }
         connection.commit(TAKE).await?;
         Ok(rows)

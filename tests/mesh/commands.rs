@@ -79,11 +79,13 @@ async fn the_steps_of_a_process_are_printed_and_what_is_under_way_is_listed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn faults_are_refused_outside_development() {
-    let (passed, said) = tradewind(&["serve", "--faults", "x"]).await;
+async fn what_is_for_trying_out_is_refused_outside_development() {
+    for line in [["serve", "--faults=x"], ["serve", "--commits-alone"]] {
+        let (passed, said) = tradewind(&line).await;
 
-    assert!(!passed);
-    assert!(said.contains("--development"), "{said}");
+        assert!(!passed);
+        assert!(said.contains("--development"), "{line:?}: {said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

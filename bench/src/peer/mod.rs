@@ -3,6 +3,7 @@
 pub(crate) mod calls;
 mod echo;
 pub(crate) mod layers;
+pub(crate) mod listener;
 pub(crate) mod near;
 mod shelf;
 
@@ -30,6 +31,13 @@ enum Kind {
         /// The key that its callers hold too.
         key: PathBuf,
     },
+    /// A service that consumes events from Redis, and sends the number of each when its effect is kept.
+    Listener {
+        /// The PostgreSQL database that it remembers in.
+        database: String,
+        /// The server of Redis.
+        redis: String,
+    },
     /// An axum server that answers products as JSON, from memory.
     Shelf {
         /// A JSON array of the products.
@@ -44,6 +52,7 @@ pub(crate) async fn serve(arguments: Arguments) -> Result<()> {
     match arguments.kind {
         Kind::Echo => echo::serve(listener).await,
         Kind::Layers { key } => layers::serve(listener, &key).await,
+        Kind::Listener { database, redis } => listener::serve(listener, &database, &redis).await,
         Kind::Shelf { products } => shelf::serve(listener, &products).await,
     }
 }

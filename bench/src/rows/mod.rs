@@ -1,6 +1,10 @@
 //! What is measured, a file for each group of rows.
 
+mod buyers;
 mod channel;
+mod commits;
+mod events;
+mod ledger;
 mod lists;
 mod near;
 mod order;
@@ -9,6 +13,7 @@ mod product;
 mod rest;
 mod start;
 mod tasks;
+mod transfers;
 
 use anyhow::Result;
 
@@ -28,6 +33,12 @@ pub(crate) enum Group {
     Rest,
     /// Placing an order.
     Order,
+    /// Commits that writers share.
+    Commits,
+    /// Transfers of the ledger.
+    Ledger,
+    /// Events, from their commit to their effect.
+    Events,
     /// Lists and searches.
     Lists,
     /// Tasks, while many wait.
@@ -37,16 +48,34 @@ pub(crate) enum Group {
 }
 
 impl Group {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Near,
         Self::Channel,
         Self::Product,
         Self::Rest,
         Self::Order,
+        Self::Commits,
+        Self::Ledger,
+        Self::Events,
         Self::Lists,
         Self::Tasks,
         Self::Start,
     ];
+
+    /// Whether processes are measured that send spans.
+    pub(crate) fn is_traced(self) -> bool {
+        match self {
+            Self::Channel | Self::Events | Self::Tasks => false,
+            Self::Near
+            | Self::Product
+            | Self::Rest
+            | Self::Order
+            | Self::Commits
+            | Self::Ledger
+            | Self::Lists
+            | Self::Start => true,
+        }
+    }
 
     pub(crate) async fn measure(self, bench: &Bench) -> Result<Vec<Row>> {
         match self {
@@ -55,6 +84,9 @@ impl Group {
             Self::Product => product::measure(bench).await,
             Self::Rest => rest::measure(bench).await,
             Self::Order => order::measure(bench).await,
+            Self::Commits => commits::measure(bench).await,
+            Self::Ledger => ledger::measure(bench).await,
+            Self::Events => events::measure(bench).await,
             Self::Lists => lists::measure(bench).await,
             Self::Tasks => tasks::measure(bench).await,
             Self::Start => start::measure(bench).await,

@@ -1,14 +1,12 @@
 //! A product over gRPC from another process, through the mesh's own channel.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Result, ensure};
 use futures_util::FutureExt;
-use mesh::service_token::ServiceKey;
-use mesh::{Channel, Mesh};
+use mesh::Channel;
 use prost::Message;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use tradewind::catalog::v1::Product;
@@ -40,11 +38,11 @@ struct Get {
 
 pub(crate) async fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let at = free_address().await?;
-    let shop = Shop::without_catalog(&bench.start, at).await?;
-    let catalog = shop.catalog(&bench.start, at).await?;
+    let shop = Shop::without(&bench.start, "catalog", at).await?;
+    let catalog = shop.apart(&bench.start, "catalog", at).await?;
     let products: Arc<[Product]> = shop.fill(bench.products).await?.into();
     let token = shop.customer("reader").await?;
-    let reader = Reader { channel: rpc::with_token(far(&shop.key(), at)?, &token)?, products };
+    let reader = Reader { channel: rpc::with_token(far(&shop, at)?, &token)?, products };
 
     let mut rows = vec![cached(bench, &reader, &catalog).await?];
     rows.push(from_store(bench, &reader, &catalog, &shop).await?);
@@ -99,8 +97,8 @@ async fn from_store(bench: &Bench, reader: &Reader, catalog: &Process, shop: &Sh
 async fn traced(bench: &Bench, reader: &Reader, shop: &Shop, token: &str) -> Result<Row> {
     let quiet = Start { sink: None, ..bench.start.clone() };
     let at = free_address().await?;
-    let replica = shop.catalog(&quiet, at).await?;
-    let channel = rpc::with_token(far(&shop.key(), at)?, token)?;
+    let replica = shop.apart(&quiet, "catalog", at).await?;
+    let channel = rpc::with_token(far(shop, at)?, token)?;
     let untraced = Reader { channel, products: Arc::clone(&reader.products) };
     let pairs = bench
         .in_turns(
@@ -181,12 +179,6 @@ fn selecting(pool: &PgPool, products: &Arc<[Product]>, caller: usize) -> Caller 
 }
 
 /// The channel that processes of the mesh have to each other.
-fn far(key: &Path, catalog: SocketAddr) -> Result<Channel> {
-    let mesh = Mesh::new(mesh::Config {
-        roles: tradewind::roles::roles(),
-        elsewhere: [("catalog", format!("http://{catalog}"))].into(),
-        service_key: Some(Arc::new(ServiceKey::open(key)?)),
-        ..mesh::Config::new("gateway", vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS])
-    })?;
-    Ok(mesh.channel("catalog"))
+fn far(shop: &Shop, catalog: SocketAddr) -> Result<Channel> {
+    Ok(shop.mesh("gateway", "catalog", catalog)?.channel("catalog"))
 }

@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use mesh::{CancellationToken, Clock, Context, Ids, Mesh, Trace};
+use mesh::{CancellationToken, Context, Subscriptions};
 use serde::{Deserialize, Serialize};
-use store::{Claim, Keep, Metrics, Pace, Runner, Store, Task};
+use store::{Claim, Runner, Store, Task};
 use store_testing::{Engine, TestDatabase};
 
+use crate::own;
 use crate::pairs::Pairs;
 use crate::run::Bench;
 use crate::table::Row;
@@ -59,25 +60,9 @@ struct Queue {
 impl Queue {
     async fn open(engine: Engine) -> Result<Self> {
         let database = store_testing::database(engine).await;
-        let clock = Clock::system();
-        let mesh = Mesh::new(mesh::Config::new("bench", vec![contract::DESCRIPTORS]))?;
-        let store = Store::open(store::Config {
-            service: "queue",
-            database: database.open(),
-            migrations: &[],
-            bus: mesh.bus(),
-            changes: mesh.changes().clone(),
-            clock: clock.clone(),
-            ids: Ids::new(clock),
-            pace: Pace::default(),
-            keep: Keep::default(),
-            metrics: Metrics::default(),
-            chaos: None,
-        })
-        .await?;
-        let caller = mesh::Caller::service("queue", mesh::caller::DEFAULT_PROJECT, None);
-        let context = Context::new(caller, "bench", Trace::NONE);
-        Ok(Self { store, context, _database: database })
+        let mesh = own::mesh(Subscriptions::new())?;
+        let store = own::store("queue", database.open(), &[], &mesh, mesh.bus()).await?;
+        Ok(Self { store, context: own::context("queue"), _database: database })
     }
 
     /// Lets so many tasks wait that nobody does now.

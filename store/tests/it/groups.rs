@@ -72,6 +72,21 @@ async fn writers_that_meet_share_a_commit_and_each_is_told_when_it_is_kept() {
     assert_eq!(names(&store).await.len(), 64);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_each_commits_alone_each_waits_for_the_disk() {
+    let world = World::new(Engine::Sqlite).await;
+    let database = world.database.open().committing_alone();
+    let store = Store::open(world.config("notes", database)).await.unwrap();
+    let before = store.syncs();
+
+    let writers = (0..16)
+        .map(|number| tokio::spawn(write(store.clone(), format!("label {number}"), Fate::Commits)));
+    join_all(writers).await.into_iter().for_each(|ended| assert!(ended.unwrap()));
+
+    assert_eq!(store.syncs() - before, 16);
+    assert_eq!(names(&store).await.len(), 16);
+}
+
 #[tokio::test]
 async fn a_writer_that_nobody_meets_commits_at_once() {
     let world = World::new(Engine::Sqlite).await;

@@ -4,7 +4,7 @@ use mesh::{Context, async_trait};
 use payments::provider::{Charge, Outcome, Provider, Records, Repaid, Repayment};
 use payments::simulator::Simulator;
 
-use crate::agent::Agent;
+use crate::agent::{Agent, Lie};
 use crate::fault::{Fault, Place};
 use crate::planted::Bug;
 
@@ -51,18 +51,20 @@ impl Acquirer {
 
     /// The opposite of what was answered, noted as such.
     fn opposite(&self, charge: &Charge, answer: Outcome) -> Outcome {
-        let lie = match answer {
-            Outcome::Success { .. } => Outcome::Declined { code: "do_not_honor".into() },
-            Outcome::Declined { .. } => Outcome::Success {
-                reference: format!("lie_{}", charge.attempt_id),
-                amount: charge.amount.clone(),
-            },
+        let (lie, truth) = match answer {
+            Outcome::Success { .. } => {
+                (Outcome::Declined { code: "do_not_honor".into() }, "SUCCESS")
+            }
+            Outcome::Declined { .. } => {
+                let reference = format!("lie_{}", charge.attempt_id);
+                (Outcome::Success { reference, amount: charge.amount.clone() }, "DECLINED")
+            }
             other @ (Outcome::Pending { .. }
             | Outcome::Voided
             | Outcome::NotAttempted
             | Outcome::Unknown) => return other,
         };
-        self.agent.lied(&charge.attempt_id);
+        self.agent.lied(Lie { attempt_id: charge.attempt_id.clone(), truth });
         lie
     }
 }

@@ -45,8 +45,15 @@ struct Inner {
     killed: Notify,
     /// What happened where.
     trace: Mutex<Vec<String>>,
-    /// Attempts of which the provider said the opposite.
-    lies: Mutex<Vec<String>>,
+    lies: Mutex<Vec<Lie>>,
+}
+
+/// An attempt of which the provider said the opposite.
+#[derive(Debug, Clone)]
+pub(crate) struct Lie {
+    pub(crate) attempt_id: String,
+    /// What came of it, as payments would have it in its table.
+    pub(crate) truth: &'static str,
 }
 
 impl Agent {
@@ -117,11 +124,11 @@ impl Agent {
     }
 
     /// Notes that the provider has said the opposite of what it did.
-    pub(crate) fn lied(&self, attempt_id: &str) {
-        locked(&self.inner.lies).push(attempt_id.to_owned());
+    pub(crate) fn lied(&self, lie: Lie) {
+        locked(&self.inner.lies).push(lie);
     }
 
-    pub(crate) fn lies(&self) -> Vec<String> {
+    pub(crate) fn lies(&self) -> Vec<Lie> {
         locked(&self.inner.lies).clone()
     }
 

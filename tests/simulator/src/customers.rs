@@ -1,6 +1,6 @@
 //! Customers and the merchant: each call with its key, repeated where nobody knows what came of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use harness::Harness;
@@ -39,13 +39,21 @@ pub(crate) struct Customers {
     acts: Vec<Act>,
     variants: Vec<String>,
     came: Mutex<BTreeMap<usize, Came>>,
+    /// Acts with a try that nobody answered: it may still arrive, whatever a later one is told.
+    open: Mutex<BTreeSet<usize>>,
     /// Answers that are not those that were given before.
     otherwise: Mutex<Vec<String>>,
 }
 
 impl Customers {
     pub(crate) fn new(acts: Vec<Act>, variants: Vec<String>) -> Self {
-        Self { acts, variants, came: Mutex::default(), otherwise: Mutex::default() }
+        Self {
+            acts,
+            variants,
+            came: Mutex::default(),
+            open: Mutex::default(),
+            otherwise: Mutex::default(),
+        }
     }
 
     pub(crate) fn acts(&self) -> &[Act] {
@@ -74,12 +82,19 @@ impl Customers {
     /// Asks for everything once more that was answered, or of which nobody knows what came.
     pub(crate) async fn ask_again(&self, harness: &Harness) {
         for at in 0..self.acts.len() {
-            let known = locked(&self.came).get(&at).cloned();
-            let refused = matches!(known, None | Some(Came::Refused(_)));
             let repeats = matches!(self.acts[at], Act::Repeat { .. });
-            if !refused && !repeats {
+            if self.may_have_happened(at) && !repeats {
                 self.act(harness, at).await;
             }
+        }
+    }
+
+    fn may_have_happened(&self, at: usize) -> bool {
+        match locked(&self.came).get(&at) {
+            None => false,
+            // One that was refused is over, unless a try of it was on its way: that one is decided when it arrives.
+            Some(Came::Refused(_)) => locked(&self.open).contains(&at),
+            Some(Came::Done { .. } | Came::Unknown) => true,
         }
     }
 
@@ -99,6 +114,9 @@ impl Customers {
 
     /// Keeps what came of an act, and notes where it is not what came before.
     fn keep(&self, at: usize, came: &Came) {
+        if *came == Came::Unknown {
+            locked(&self.open).insert(at);
+        }
         let before = locked(&self.came).get(&at).cloned();
         match (&before, came) {
             (Some(Came::Done { .. }), Came::Unknown) => {}

@@ -12,6 +12,7 @@ mod customers;
 mod fault;
 mod history;
 mod inputs;
+mod plans;
 mod planted;
 mod proof;
 mod quiet;
@@ -38,12 +39,15 @@ enum Command {
     Run(run::Arguments),
     /// Plants one bug after another, and shows that each is found.
     Planted(proof::Arguments),
+    /// Explains the statements of histories; prints every one that reads a whole table.
+    Plans(plans::Arguments),
 }
 
 fn main() -> ExitCode {
     let ended = match Arguments::parse().command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Planted(arguments) => proof::run(&arguments),
+        Command::Plans(arguments) => plans::run(&arguments),
     };
     match ended {
         Ok(true) => ExitCode::SUCCESS,

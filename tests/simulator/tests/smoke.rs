@@ -23,3 +23,11 @@ fn a_planted_bug_is_found_by_its_seed() {
         assert!(ran.status.success(), "{said}\n{}", String::from_utf8_lossy(&ran.stderr));
     }
 }
+
+#[test]
+fn no_statement_of_a_checkout_reads_a_whole_table() {
+    let ran = Command::new(env!("CARGO_BIN_EXE_simulator")).arg("plans").output().unwrap();
+
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success(), "{said}\n{}", String::from_utf8_lossy(&ran.stderr));
+}

@@ -22,7 +22,7 @@ const MAY_KNOW: [(&str, &[&str]); 14] = [
     ("clients/*", &[".", "contract", "mesh"]),
     ("auditor", &[".", "contract", "mesh"]),
     ("node", &["*", "*/*"]),
-    ("bench", &[".", "contract", "mesh", "store", "store/testing"]),
+    ("bench", &[".", "contract", "mesh", "redis", "store", "store/testing"]),
     ("tests/*", &["*", "*/*"]),
 ];
 

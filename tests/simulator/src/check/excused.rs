@@ -5,7 +5,7 @@ use auditor::Report;
 use harness::Harness;
 
 use super::Broken;
-use crate::agent::Agent;
+use crate::agent::{Agent, Lie};
 use crate::quiet::anybody;
 
 /// What the provider lied about: attempts, with the ids of everything that depends on them.
@@ -13,6 +13,8 @@ use crate::quiet::anybody;
 pub(crate) struct Excused {
     /// An attempt, and whatever of its order can be told about.
     of_attempt: Vec<(String, Vec<String>)>,
+    /// Attempts whose truth came to light all the same: the lie was lost with its commit, and the provider was asked again.
+    known: Vec<String>,
 }
 
 impl Excused {
@@ -34,7 +36,9 @@ impl Excused {
     /// Lies that the auditor says nothing of.
     pub(super) fn unnoticed(&self, report: &Report) -> Vec<Broken> {
         let unnoticed = self.of_attempt.iter().filter(|(attempt, ids)| {
-            !report.findings.iter().any(|it| it.id == *attempt || ids.contains(&it.id))
+            let is_told =
+                report.findings.iter().any(|it| it.id == *attempt || ids.contains(&it.id));
+            !is_told && !self.known.contains(attempt)
         });
         unnoticed
             .map(|(attempt, _)| {
@@ -49,11 +53,11 @@ impl Excused {
 pub(crate) async fn excused(harness: &Harness, agent: &Agent) -> Result<Excused> {
     let mut excused = Excused::default();
     let reader = harness.store("payments").read(&anybody(harness));
-    for attempt_id in agent.lies() {
+    for Lie { attempt_id, truth } in agent.lies() {
         let mut ids = Vec::new();
         let found = reader
             .query(
-                "SELECT i.id AS intent_id, i.order_id AS order_id FROM payment_attempts a \
+                "SELECT i.id AS intent_id, i.order_id AS order_id, a.outcome AS outcome FROM payment_attempts a \
                  JOIN payment_intents i ON i.project = a.project AND i.id = a.intent_id \
                  WHERE a.project = $1 AND a.id = $2",
             )
@@ -62,6 +66,9 @@ pub(crate) async fn excused(harness: &Harness, agent: &Agent) -> Result<Excused>
             .await?;
         if let Some(row) = found {
             let intent_id: String = row.get("intent_id")?;
+            if row.get::<String>("outcome")? == truth {
+                excused.known.push(attempt_id.clone());
+            }
             for (sql, id) in [
                 ("SELECT id FROM refunds WHERE project = $1 AND intent_id = $2", &intent_id),
                 (
