@@ -32,9 +32,18 @@ RUN find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
  && strip --strip-debug --output /tradewind target/release/tradewind \
  && mkdir /data
 
+# What backups of PostgreSQL are made with: it reads servers of its own version and older ones. The C library is that of
+# the image below.
+FROM postgres:17-bookworm AS postgres
+COPY scripts/image/pack.sh /
+RUN bash -euc '. /pack.sh; for program in pg_dump pg_restore; do take_program /made "/usr/lib/postgresql/17/bin/$program"; done' \
+ && dpkg --listfiles libc6 | sed 's|^|/made|' | xargs -I {} sh -c 'test -d "{}" || rm -f "{}"' \
+ && cp -r /made/lib/. /made/usr/lib/
+
 # glibc, libgcc, authorities and a user who is not root (65532); no shell.
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /tradewind /usr/bin/tradewind
+COPY --from=postgres /made/usr/lib /usr/lib
 COPY --from=build --chown=65532:65532 /data /var/lib/tradewind
 WORKDIR /var/lib/tradewind
 EXPOSE 8080 7000 9464

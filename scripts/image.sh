@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes an image of Tradewind without Docker: the binary, the libraries that it is linked with, authorities, a user who
-# is not root. BINARY is packed when it is given; else a release is built.
+# Makes an image of Tradewind without Docker: the binary, what of PostgreSQL backups are made with, the libraries that
+# these are linked with, authorities, a user who is not root. BINARY is packed when it is given; else a release is built.
 # Usage: [BINARY=…] [IMAGE=…] [TAG=…] [ARCHIVE=…] scripts/image.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -25,6 +25,14 @@ if [ -e /etc/ssl/certs/ca-certificates.crt ]; then
   take "$root" /etc/ssl/certs/ca-certificates.crt
 else
   echo "tradewind: there are no authorities here (Debian: ca-certificates); the image has none: TLS to others fails." >&2
+fi
+# The newest that is here: it reads servers of its own version and older ones.
+programs=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort --version-sort | tail -1)
+if [ -x "$programs/pg_dump" ] && [ -x "$programs/pg_restore" ]; then
+  take_program "$root" "$programs/pg_dump"
+  take_program "$root" "$programs/pg_restore"
+else
+  echo "tradewind: there is no pg_dump here (Debian: postgresql-client); the image has none: it makes no backups of PostgreSQL." >&2
 fi
 # A volume that is mounted here is the user's.
 mkdir -p "$root/var/lib/tradewind"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds a Kubernetes from its public Go modules, at fixed versions that Go's checksum database holds, and installs what
 # it needs from Debian. About ten minutes of two cores, once; what is there is kept.
-# Usage: k8s/bare/tools.sh [TOOL…]    all but metrics-server when none is named
+# Usage: k8s/bare/tools.sh [TOOL…]    all when none is named
 set -euo pipefail
 cd "$(dirname "$0")"
 . ./cluster.sh
@@ -72,7 +72,7 @@ if ! dpkg --status "${packages[@]}" >/dev/null 2>&1; then
   DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends "${packages[@]}"
 fi
 tools=("$@")
-[ $# -gt 0 ] || tools=(kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl etcd coredns pause)
+[ $# -gt 0 ] || tools=(kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl etcd coredns pause metrics-server)
 for tool in "${tools[@]}"; do
   build "$tool"
 done

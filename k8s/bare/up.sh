@@ -111,7 +111,7 @@ await() {
 # There is nothing that makes volumes: some are there, as folders that whoever claims them may write.
 make_volumes() {
   local number
-  for number in $(seq 12); do
+  for number in $(seq 24); do
     mkdir -p "$RUN/volumes/$number"
     chmod 1777 "$RUN/volumes/$number"
     kubectl apply --filename - >/dev/null <<EOT
@@ -145,4 +145,9 @@ await "node" kubectl get node "$NODE"
 kubectl wait --for condition=Ready "node/$NODE" --timeout 120s >/dev/null
 await "service accounts" kubectl get serviceaccount default
 make_volumes
+if [ -x "$BIN/metrics-server" ]; then
+  ./metrics.sh
+else
+  echo "without metrics-server, and so without autoscalers: k8s/bare/metrics.sh builds and adds it"
+fi
 say "up: export KUBECONFIG=$KUBECONFIG"

@@ -1,10 +1,10 @@
 // Prints what the customers saw during each step, as a table; ends with 1 when an order failed or was lost.
-// Usage: node table.js STEPS NOTES    STEPS: lines of `from<TAB>to<TAB>step<TAB>what it was`, in milliseconds
+// Usage: node table.js STEPS NOTES…    STEPS: lines of `from<TAB>to<TAB>step<TAB>what it was`, in milliseconds
 const fs = require("node:fs");
 
 const read = (file) => fs.readFileSync(file, "utf8").split("\n").filter(Boolean);
-const [steps, notes] = process.argv.slice(2);
-const lines = read(notes).map((line) => JSON.parse(line));
+const [steps, ...notes] = process.argv.slice(2);
+const lines = notes.flatMap(read).map((line) => JSON.parse(line));
 const orders = lines.filter((line) => line.begun);
 const lost = lines.filter((line) => line.lost);
 

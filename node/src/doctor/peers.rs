@@ -17,6 +17,8 @@ use crate::settings;
 const CHECK: &str = "peers";
 /// How long one may take to answer.
 const WITHIN: Duration = Duration::from_secs(5);
+/// How long it rests before it asks a service again that has a process which starts or ends.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Calls every service that runs elsewhere.
 pub(super) async fn look(arguments: &Arguments, here: &[Noun], clock: &Clock) -> Vec<Finding> {
@@ -37,8 +39,7 @@ pub(super) async fn look(arguments: &Arguments, here: &[Noun], clock: &Clock) ->
     places.sort_unstable();
     let mut findings = Vec::new();
     for (name, target) in places {
-        let asked = clock.now_micros();
-        let answered = ask(&mesh, name).await;
+        let (asked, answered) = settled(&mesh, name, clock).await;
         let known = clock.now_micros();
         let theirs = answered.as_ref().ok().and_then(|answer| said(answer, TIME)?.parse().ok());
         findings.push(match answered {
@@ -61,6 +62,29 @@ enum Unanswered {
     Refused(Box<Status>),
 }
 
+/// What a service answers, and when it was asked. During a rollout some of its processes start or end while others take
+/// calls: it is asked again until one does.
+async fn settled(
+    mesh: &Mesh,
+    name: &'static str,
+    clock: &Clock,
+) -> (i64, Result<Answered, Unanswered>) {
+    let until = tokio::time::Instant::now() + WITHIN;
+    loop {
+        let asked = clock.now_micros();
+        let answered = ask(mesh, name).await;
+        let waits = answered.as_ref().is_ok_and(|answer| !is_serving(answer));
+        if !waits || tokio::time::Instant::now() >= until {
+            return (asked, answered);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn is_serving(answer: &Answered) -> bool {
+    answer.get_ref().status() == ServingStatus::Serving
+}
+
 async fn ask(mesh: &Mesh, name: &'static str) -> Result<Answered, Unanswered> {
     let caller = Caller::service(mesh.process(), mesh::caller::DEFAULT_PROJECT, None);
     let mut context = Context::new(caller, "doctor", tracing::Span::none());
@@ -76,7 +100,7 @@ fn said<'a>(answer: &'a Answered, name: &str) -> Option<&'a str> {
 }
 
 fn judge(name: &str, target: &str, answer: &Answered) -> Finding {
-    if answer.get_ref().status() != ServingStatus::Serving {
+    if !is_serving(answer) {
         let found = format!("{name} at {target} takes no calls");
         return Finding::fail(CHECK, found, "it starts or ends: its log and its /readyz say why");
     }

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use contract::MoneyError;
+use mesh::clock::micros;
 use tradewind::cart::v1::priced_line::Problem;
 use tradewind::cart::v1::{Cart, CartLine, PricedLine};
 use tradewind::catalog::v1::VariantOffer;
 use tradewind::money::v1::Money;
-use tradewind::orders::v1::OrderLine;
+use tradewind::orders::v1::Order;
 
 use crate::error::Error;
 
@@ -70,18 +71,18 @@ pub(crate) fn priced(lines: Vec<CartLine>, offers: &[VariantOffer]) -> Result<Ca
     Ok(Cart { lines, subtotal })
 }
 
-/// What is left of a cart after an order: the lines that are gone, and those with fewer.
-pub(crate) fn after_order(
-    lines: Vec<CartLine>,
-    ordered: &[OrderLine],
-) -> (Vec<CartLine>, Vec<CartLine>) {
+/// What is left of a cart after an order: the lines that are gone, and those with fewer. The cart hears of an order
+/// some time after it: a line that was put in meanwhile is meant for the next one.
+pub(crate) fn after_order(lines: Vec<CartLine>, order: &Order) -> (Vec<CartLine>, Vec<CartLine>) {
+    let placed = order.create_time.as_ref().map_or(i64::MAX, micros);
     let mut bought: HashMap<&str, i64> = HashMap::new();
-    for line in ordered {
+    for line in &order.lines {
         let quantity = bought.entry(line.variant_id.as_str()).or_default();
         *quantity = quantity.saturating_add(line.quantity);
     }
     lines
         .into_iter()
+        .filter(|line| line.create_time.as_ref().is_none_or(|time| micros(time) <= placed))
         .filter_map(|line| {
             let bought = *bought.get(line.variant_id.as_str())?;
             Some(CartLine { quantity: line.quantity.saturating_sub(bought), ..line })
@@ -138,7 +139,9 @@ fn id_of(offer: &VariantOffer) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use mesh::clock::timestamp;
     use tradewind::catalog::v1::Variant;
+    use tradewind::orders::v1::OrderLine;
 
     use super::*;
 
@@ -199,19 +202,36 @@ mod tests {
         assert_eq!(priced(vec![line("a", 2, 1)], &[dear]), Err(MoneyError::OutOfRange));
     }
 
+    fn order(lines: &[(&str, i64)], placed: i64) -> Order {
+        let lines = lines.iter().map(|(id, quantity)| OrderLine {
+            variant_id: (*id).into(),
+            quantity: *quantity,
+            ..OrderLine::default()
+        });
+        let create_time = Some(timestamp(placed));
+        Order { lines: lines.collect(), create_time, ..Order::default() }
+    }
+
     #[test]
     fn an_order_takes_what_was_ordered_and_leaves_the_rest() {
         let lines = vec![line("a", 2, 1), line("b", 5, 1), line("c", 1, 1)];
-        let of = |id: &str, quantity| OrderLine {
-            variant_id: id.into(),
-            quantity,
-            ..OrderLine::default()
-        };
 
-        let (gone, fewer) = after_order(lines, &[of("a", 3), of("b", 1), of("b", 1), of("x", 1)]);
+        let (gone, fewer) =
+            after_order(lines, &order(&[("a", 3), ("b", 1), ("b", 1), ("x", 1)], 7));
 
         assert_eq!(gone.iter().map(|line| line.variant_id.as_str()).collect::<Vec<_>>(), ["a"]);
         assert_eq!(fewer.len(), 1);
         assert_eq!((fewer[0].variant_id.as_str(), fewer[0].quantity), ("b", 3));
+    }
+
+    #[test]
+    fn an_order_leaves_what_was_put_in_after_it_though_it_be_the_same() {
+        let put_in = |time| CartLine { create_time: Some(timestamp(time)), ..line("a", 1, 1) };
+
+        let (gone, fewer) = after_order(vec![put_in(8)], &order(&[("a", 1)], 7));
+        assert!(gone.is_empty() && fewer.is_empty(), "{gone:?} {fewer:?}");
+        let (gone, _) = after_order(vec![put_in(7)], &order(&[("a", 1)], 7));
+
+        assert_eq!(gone.len(), 1);
     }
 }

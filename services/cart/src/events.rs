@@ -28,7 +28,7 @@ async fn take_out_ordered(mut tx: Tx, event: OrderConfirmed, now: i64) -> Result
         return Ok(tx);
     }
     let lines = sql::lines_to_change(&mut tx, customer_id).await?;
-    let (gone, fewer) = cart::after_order(lines, &order.lines);
+    let (gone, fewer) = cart::after_order(lines, &order);
     sql::remove(&mut tx, customer_id, &gone).await?;
     for line in &fewer {
         tx.update::<CartLine>(line).await.map_err(Error::from)?;

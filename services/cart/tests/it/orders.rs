@@ -2,12 +2,24 @@
 
 use contract::mesh::v1::Event;
 use harness::Engine;
+use mesh::clock::timestamp;
 use prost::Message;
 use tradewind::orders::v1::{Order, OrderConfirmed, OrderLine};
 
 use crate::shop::{Shop, in_it};
 
 async fn confirm(shop: &Shop, event_id: &str, customer_id: &str, lines: &[(&str, i64)]) {
+    confirm_of(shop, event_id, customer_id, lines, None).await;
+}
+
+/// Tells of an order that was placed at a time.
+async fn confirm_of(
+    shop: &Shop,
+    event_id: &str,
+    customer_id: &str,
+    lines: &[(&str, i64)],
+    placed: Option<i64>,
+) {
     let lines = lines.iter().map(|(variant_id, quantity)| OrderLine {
         variant_id: (*variant_id).into(),
         quantity: *quantity,
@@ -17,6 +29,7 @@ async fn confirm(shop: &Shop, event_id: &str, customer_id: &str, lines: &[(&str,
         id: "ord_1".into(),
         customer_id: customer_id.into(),
         lines: lines.collect(),
+        create_time: placed.map(timestamp),
         ..Order::default()
     };
     let event = Event {
@@ -52,6 +65,21 @@ async fn what_was_ordered_leaves_the_cart_once_however_often_it_is_told() {
 
         assert_eq!(shop.quantities(&ada).await, in_it(&[("var_b", 1), ("var_c", 5)]));
         assert_eq!(shop.get(&bob).await.lines.len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn what_was_put_in_after_an_order_stays_though_the_cart_hears_of_the_order_later() {
+    for engine in Engine::ALL {
+        let shop = Shop::open(engine).await;
+        let ada = shop.harness.as_customer("usr_ada");
+        shop.shelf.sell("var_a", 1000, None);
+        let before = Some(1);
+        shop.add(&ada, "var_a", 1).await.unwrap();
+
+        confirm_of(&shop, "evt_1", "usr_ada", &[("var_a", 1)], before).await;
+
+        assert_eq!(shop.quantities(&ada).await, in_it(&[("var_a", 1)]));
     }
 }
 
