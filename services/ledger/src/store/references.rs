@@ -23,13 +23,14 @@ pub(crate) async fn sums(
     after: &str,
     last: &str,
 ) -> Result<Vec<ReferenceSum>, Error> {
+    // The project by a CAST: SQLite would else go over all transfers of it, and not over those of these references.
     let sql = "SELECT t.reference, t.currency_code, t.code, \
                  CAST(SUM(CASE WHEN t.kind IN ('POSTED', 'POST_PENDING') THEN t.amount ELSE 0 END) \
                    AS BIGINT) AS posted, \
                  CAST(SUM(CASE WHEN h.state = 'PENDING' THEN t.amount ELSE 0 END) AS BIGINT) AS pending, \
                  MAX(t.time) AS latest \
                FROM transfers t LEFT JOIN holds h ON h.project = t.project AND h.id = t.id \
-               WHERE t.project = $1 AND t.reference <> '' AND t.reference > $2 AND t.reference <= $3 \
+               WHERE CAST(t.project AS TEXT) = $1 AND t.reference <> '' AND t.reference > $2 AND t.reference <= $3 \
                GROUP BY t.reference, t.currency_code, t.code \
                ORDER BY t.reference, t.currency_code, t.code";
     let rows = reader.query(sql).bind(after).bind(last).fetch_all().await?;
