@@ -1,6 +1,6 @@
 # The front door: `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run trace test bench conformance faults durability simulate image chart-tools cluster-test format install
+.PHONY: help run trace test schema-test coverage bench conformance faults durability simulate image chart-tools cluster-test format install
 
 # Every service in one process, its data in ./data, the sample shop in it.
 SERVE = cargo run -- serve --data ./data --demo-shop
@@ -18,6 +18,16 @@ trace: ## Place an order and show its trace, in a Jaeger where scripts/jaeger.sh
 
 test: ## Check everything that must hold before a change lands
 	@scripts/test.sh
+
+# PLANTED=1 takes something away from each service instead, and shows that it is noticed.
+schema-test: ## Run the tests of the release before on the tables of today
+	@scripts/install.sh test
+	@scripts/previous-schema.sh
+
+# MINIMUM is the share of lines, in percent, under which it fails.
+coverage: ## Run the tests, and say by crate which share of its lines they run
+	@scripts/install.sh coverage
+	@scripts/coverage.sh
 
 # ONLY=near,order measures some rows, ROUNDS and SECONDS how often and how long, LARGE how many products, PENDING tasks.
 bench: ## Measure beside peers, in one run, and print the table of docs/performance.md
@@ -67,7 +77,10 @@ format: ## Format the code and the contracts
 install: ## Install what running and testing need
 	@scripts/install.sh test
 
-.PHONY: release hooks
+.PHONY: supply-tools release hooks
+
+supply-tools: ## Build what licences and known weaknesses of crates are looked at with
+	@scripts/install.sh supply
 
 # TWICE=1 builds it again elsewhere and compares.
 release: ## Build the binary of a release, the same bytes for the same commit, and its bill of materials

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs by name what is missing to run, or to test, and says what it cannot install.
-# Usage: scripts/install.sh run|trace|test|bench|conformance
+# Usage: scripts/install.sh run|trace|test|coverage|bench|conformance|supply
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -107,10 +107,21 @@ install_grpcurl() {
     install_go_tool "its test" . github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
 }
 
+# A tool that is built from its crate, minutes long: its name, its version.
+install_cargo_tool() {
+  local name=$1 version=$2
+  [ -x "target/tools/$name" ] && [ "$(cat "target/tools/$name.version" 2>/dev/null)" = "$version" ] && return
+  echo "building $name $version"
+  cargo install --locked --root target/tools/cargo --target-dir target/tools/cargo/target "$name@$version"
+  cp "target/tools/cargo/bin/$name" "target/tools/$name"
+  rm -rf target/tools/cargo
+  echo "$version" >"target/tools/$name.version"
+}
+
 case "${1:-}" in
-  run | trace | test | bench | conformance) ;;
+  run | trace | test | coverage | bench | conformance | supply) ;;
   *)
-    echo "usage: $0 run|trace|test|bench|conformance" >&2
+    echo "usage: $0 run|trace|test|coverage|bench|conformance|supply" >&2
     exit 2
     ;;
 esac
@@ -122,7 +133,7 @@ need protoc protobuf-compiler
 # What protoc imports stands beside it; its package only recommends the one that brings it.
 protoc=$(command -v protoc || echo /usr/bin/protoc)
 need_file "${protoc%/bin/protoc}/include/google/protobuf/descriptor.proto" libprotobuf-dev
-if [ "$1" = test ] || [ "$1" = bench ]; then
+if [ "$1" = test ] || [ "$1" = coverage ] || [ "$1" = bench ]; then
   # Debian's package of the server brings pgbench with it.
   need_file '/usr/lib/postgresql/*/bin/initdb' postgresql
   need git git
@@ -134,7 +145,7 @@ if [ "$1" = trace ]; then
   need curl curl
   need node nodejs
 fi
-if [ "$1" = test ]; then
+if [ "$1" = test ] || [ "$1" = coverage ]; then
   # Faults are put into networks and file systems of their own, and into clocks.
   need ip iproute2
   need mount mount
@@ -146,12 +157,21 @@ fi
 
 install_packages
 check_rust
-if [ "$1" = test ]; then
+if [ "$1" = supply ]; then
+  install_cargo_tool cargo-deny 0.20.2
+fi
+# What reads counts of the very compiler that made them.
+if [ "$1" = coverage ] && ! scripts/coverage.sh tools; then
+  rustup component add llvm-tools
+fi
+if [ "$1" = test ] || [ "$1" = coverage ]; then
   check_node
   install_locked scripts/buf
   install_locked scripts/openapi
   install_locked clients/typescript
   install_grpcurl
+  # What Compose itself reads its files with.
+  install_go_tool "the check of compose.yaml" compose github.com/compose-spec/compose-go/v2/cmd@v2.16.2
   install_go_tool "the lint of workflows" . github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
 fi
 if [ "$1" = bench ] && command -v go >/dev/null; then

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Holds what a release is made of and how it gets out: licences, sources and bans of every crate (deny.toml), a bill of materials, the
-# workflows and compose.yaml. Needs cargo-deny, actionlint and docker compose, and says what it skips without; known weaknesses
+# workflows and compose.yaml. Needs cargo-deny, actionlint and docker compose or its reader, and says what it skips without; known weaknesses
 # (advisories) need a database from the network, and are looked at with ADVISORIES=1.
 # Usage: [ADVISORIES=1] scripts/supply.sh
 set -euo pipefail
@@ -19,7 +19,7 @@ if command -v cargo-deny >/dev/null; then
     echo "SKIPPED: known weaknesses of crates; ADVISORIES=1 asks the network for them"
   fi
 else
-  echo "SKIPPED: licences, sources and bans, since cargo-deny is not here: cargo install --locked cargo-deny"
+  echo "SKIPPED: licences, sources and bans, since cargo-deny is not here: make supply-tools builds it"
 fi
 
 mkdir -p target
@@ -35,6 +35,11 @@ else
 fi
 if docker compose version >/dev/null 2>&1; then
   docker compose config --quiet
+  docker compose --file compose.yaml --file compose.production.yaml config --quiet --no-interpolate
+elif [ -x target/tools/compose/cmd ]; then
+  target/tools/compose/cmd compose.yaml >/dev/null
+  # It asks for what only production knows.
+  target/tools/compose/cmd -no-interpolation compose.yaml compose.production.yaml >/dev/null
 else
-  echo "SKIPPED: compose.yaml, since docker compose is not here"
+  echo "SKIPPED: compose.yaml, since docker compose is not here: scripts/install.sh test builds what reads it where Go is"
 fi

@@ -45,7 +45,6 @@ docs() {
   RUSTDOCFLAGS='-D warnings' cargo doc --quiet --workspace --no-deps
 }
 
-
 tests() {
   target/debug/store-testing cargo test --workspace
 }
@@ -59,6 +58,7 @@ stage format cargo fmt --all --check
 stage build cargo test --quiet --workspace --no-run
 stage tidy cargo test --quiet --workspace --test tidy
 stage contracts scripts/contracts.sh
+stage migrations scripts/previous-schema.sh landed
 stage chart scripts/chart.sh
 stage clippy cargo clippy --quiet --workspace --all-targets -- -D warnings
 stage docs docs

@@ -69,10 +69,16 @@ function ofService(service) {
       ['Its own', own(service)],
       ['Storage, tasks, events', [
         panel('Commits a second, by what for', 'ops', [[`sum by (method) (rate(store_commits_total{${NS},service="${service}"}[$__rate_interval]))`, '{{method}}']]),
-        panel('Given up since the processes began', 'short', [
-          [`sum by (method) (store_tasks_given_up_total{${NS},service="${service}"})`, 'task {{method}}'],
-          [`sum by (method) (store_events_given_up_total{${NS},service="${service}"})`, 'event {{method}}'],
+        panel('Given up: each waits for a person', 'short', [
+          [`max by (kind) (store_tasks_dead{${NS},service="${service}"})`, 'task {{kind}}'],
+          [`max by (kind) (store_events_dead{${NS},service="${service}"})`, 'event {{kind}}'],
         ]),
+        panel('Tasks that wait, and those that are overdue', 'short', [
+          [`max by (kind) (store_tasks_waiting{${NS},service="${service}"})`, '{{kind}}'],
+          [`max by (kind) (store_tasks_overdue{${NS},service="${service}"})`, '{{kind}} overdue'],
+        ]),
+        panel('Waits for a database connection: the middle one, and one in a hundred', 's', [0.5, 0.99].map((q) => [
+          `histogram_quantile(${q}, sum by (le) (rate(store_connection_wait_seconds_bucket{${NS},service="${service}"}[$__rate_interval])))`, `${q * 100} %`])),
       ]],
       ['Its answers by status', [panel('Answers that are not OK, a second', 'reqps', [[
         `sum by (grpc_method, grpc_status) (rate(grpc_server_call_duration_seconds_count{${rpcs(service)},grpc_status!="OK"}[$__rate_interval]))`, '{{grpc_method}} {{grpc_status}}']], { width: 24 })]],
@@ -127,7 +133,7 @@ const DASHBOARDS = {
         stat('Checkouts that are stuck', 'short', `max(orders_sagas_stuck{${NS},kind="checkout"})`, [1, 1]),
         stat('Cancellations that are stuck', 'short', `max(orders_sagas_stuck{${NS},kind="cancelling"})`, [1, 5]),
         stat('Refunds that are stuck', 'short', `max(orders_sagas_stuck{${NS},kind="refunding"})`, [1, 5]),
-        stat('Tasks about money given up', 'short', `sum(store_tasks_given_up_total{${NS},service=~"orders|payments|ledger"})`, [1, 1]),
+        stat('Tasks about money given up', 'short', `sum(max by (service, kind) (store_tasks_dead{${NS},service=~"orders|payments|ledger"}))`, [1, 1]),
       ]],
       ['Orders', [
         panel('Orders placed in an hour, and a day and a week before', 'short', [
@@ -148,8 +154,16 @@ const DASHBOARDS = {
     title: 'Tradewind / tasks and events',
     rows: [
       ['Given up: each waits for a person', [
-        panel('Tasks given up since the processes began', 'short', [[`sum by (service, method) (store_tasks_given_up_total{${NS}})`, '{{service}} {{method}}']]),
-        panel('Events given up since the processes began', 'short', [[`sum by (service, method) (store_events_given_up_total{${NS}})`, '{{service}} {{method}}']]),
+        panel('Tasks given up', 'short', [[`max by (service, kind) (store_tasks_dead{${NS}})`, '{{service}} {{kind}}']]),
+        panel('Events given up', 'short', [[`max by (service, kind) (store_events_dead{${NS}})`, '{{service}} {{kind}}']]),
+        panel('Tasks and events given up, in an hour', 'short', [
+          [`sum by (service, method) (increase(store_tasks_given_up_total{${NS}}[1h]))`, '{{service}} {{method}}'],
+          [`sum by (service, method) (increase(store_events_given_up_total{${NS}}[1h]))`, '{{service}} {{method}}'],
+        ], { width: 24 }),
+      ]],
+      ['Still to do', [
+        panel('Tasks that nobody does yet, those for later too (10,000 are counted at most)', 'short', [[`max by (service, kind) (store_tasks_waiting{${NS}})`, '{{service}} {{kind}}']]),
+        panel('Tasks due for longer than a minute', 'short', [[`max by (service, kind) (store_tasks_overdue{${NS}})`, '{{service}} {{kind}}']]),
       ]],
       ['Done', [
         panel('Tasks done, a second', 'ops', [[`sum by (service, method) (rate(store_commits_total{${NS},method!~"tradewind.*|take_tasks|publish"}[$__rate_interval]))`, '{{service}} {{method}}']]),
@@ -185,6 +199,14 @@ const DASHBOARDS = {
           [`sum by (grpc_target) (rate(grpc_subchannel_disconnections_total{${NS}}[$__rate_interval]))`, 'ended {{grpc_target}}'],
         ]),
         panel('Connections that are open', 'short', [[`sum by (grpc_target) (grpc_subchannel_open_connections{${NS}})`, '{{grpc_target}}']]),
+      ]],
+      ['Connections to databases', [
+        panel('Waits for one, a second, and those in vain', 'ops', [
+          [`sum by (service) (rate(store_connection_wait_seconds_count{${NS}}[$__rate_interval]))`, '{{service}}'],
+          [`sum by (service) (rate(store_connection_waits_in_vain_total{${NS}}[$__rate_interval]))`, '{{service}} in vain'],
+        ]),
+        panel('Time waited for one: one in a hundred of those who wait', 's', [[`histogram_quantile(0.99, sum by (service, le) (rate(store_connection_wait_seconds_bucket{${NS}}[$__rate_interval])))`, '{{service}}']]),
+        panel('How many wait at once, on average', 'short', [[`sum by (service) (rate(store_connection_wait_seconds_sum{${NS}}[$__rate_interval]))`, '{{service}}']], { width: 24 }),
       ]],
       ['What processes use', [
         panel('Memory, and what it may be', 'bytes', [

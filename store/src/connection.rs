@@ -56,7 +56,7 @@ impl Connection {
         counts: &Arc<Counts>,
         deadline: Instant,
     ) -> Result<Self, Error> {
-        let held = pool.take(service, deadline).await?;
+        let held = pool.take(service, deadline, &counts.metrics).await?;
         Ok(Self {
             held: Some(held),
             state: State::Settled,

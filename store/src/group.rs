@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use crate::connection::Counts;
 use crate::error::Error;
+use crate::metrics::Metrics;
 use crate::pool::Pool;
 use crate::runner::describe;
 
@@ -57,7 +58,10 @@ impl Group {
 
 /// Commits a group when everybody has written who waited as it began.
 pub(crate) async fn close(pool: Pool, service: &'static str, counts: Arc<Counts>) {
-    let mut held = match pool.take(service, Instant::now() + PATIENCE).await {
+    // What its members wait for; a wait that anybody feels is counted where they wait.
+    let uncounted = Metrics::default();
+    let taken = pool.take(service, Instant::now() + PATIENCE, &uncounted).await;
+    let mut held = match taken {
         Ok(held) => held,
         Err(error) => return tracing::error!(service, error = describe(&error), "commits wait"),
     };

@@ -31,6 +31,7 @@
 mod agenda;
 mod ahead;
 mod audit;
+mod backlog;
 pub mod backup;
 mod bells;
 mod connection;

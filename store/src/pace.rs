@@ -13,6 +13,8 @@ pub struct Pace {
     pub poll: Duration,
     /// How long tasks that run may go on when a runner is told to stop; others take up the rest.
     pub grace: Duration,
+    /// How often what is left to do is counted for operators: about as often as they are told.
+    pub count: Duration,
 }
 
 impl Default for Pace {
@@ -22,6 +24,7 @@ impl Default for Pace {
             poll: Duration::from_secs(1),
             // As long as calls are given at the end of a process.
             grace: Duration::from_secs(20),
+            count: Duration::from_secs(15),
         }
     }
 }

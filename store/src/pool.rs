@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::error::Error;
 use crate::group::Group;
+use crate::metrics::Metrics;
 
 /// How long a rollback may take before its connection is closed instead.
 const SETTLE_WITHIN: Duration = Duration::from_secs(5);
@@ -84,18 +85,25 @@ impl Held {
 }
 
 /// Somebody waits for a connection, until this is dropped.
-struct Waiting<'p>(&'p AtomicUsize);
+struct Waiting<'p> {
+    count: &'p AtomicUsize,
+    schema: &'static str,
+    since: Instant,
+    metrics: &'p Metrics,
+}
 
 impl<'p> Waiting<'p> {
-    fn new(count: &'p AtomicUsize) -> Self {
+    fn new(count: &'p AtomicUsize, schema: &'static str, metrics: &'p Metrics) -> Self {
         count.fetch_add(1, Ordering::SeqCst);
-        Self(count)
+        Self { count, schema, since: Instant::now(), metrics }
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        self.count.fetch_sub(1, Ordering::SeqCst);
+        // Whoever went away meanwhile has waited too.
+        self.metrics.waited(self.schema, self.since.elapsed());
     }
 }
 
@@ -152,13 +160,12 @@ impl Pool {
         &self,
         schema: &'static str,
         deadline: Instant,
+        metrics: &Metrics,
     ) -> Result<Held, Error> {
-        let waiting = Waiting::new(&self.waiting);
-        let permit = timeout_at(deadline, Arc::clone(&self.budget).acquire_owned())
-            .await
-            .map_err(|_| Error::Busy)?
-            .map_err(|_| Error::Busy)?;
-        drop(waiting);
+        let permit = match Arc::clone(&self.budget).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => self.permit(schema, deadline, metrics).await?,
+        };
         let idle = match self.pick(schema) {
             Some(idle) => self.revive(idle).await,
             None => None,
@@ -173,6 +180,22 @@ impl Pool {
         };
         self.plan_anew(&mut held).await?;
         Ok(held)
+    }
+
+    /// Waits for room in the budget; whoever came before is served before.
+    async fn permit(
+        &self,
+        schema: &'static str,
+        deadline: Instant,
+        metrics: &Metrics,
+    ) -> Result<OwnedSemaphorePermit, Error> {
+        let _waiting = Waiting::new(&self.waiting, schema, metrics);
+        let permit = timeout_at(deadline, Arc::clone(&self.budget).acquire_owned()).await;
+        let permit = permit.map_err(|_| {
+            metrics.waited_in_vain(schema);
+            Error::Busy
+        })?;
+        permit.map_err(|_| Error::Busy)
     }
 
     /// An idle connection, of the same schema if there is one; none while the budget allows a new one.

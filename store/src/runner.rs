@@ -11,6 +11,7 @@ use mesh::{Caller, CancellationToken, Context, Status};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use crate::backlog::Backlog;
 use crate::error::Error;
 use crate::forget::{self, FORGET};
 use crate::lease::Claim;
@@ -161,6 +162,8 @@ impl Runner {
         for (period, name, sweep) in sweeps {
             loops.spawn(repeat(store.clone(), period, name, sweep, stop.clone()));
         }
+        let backlog = Backlog::new(store.clone(), kinds.keys().copied());
+        loops.spawn(backlog.run(stop.clone()));
         let work = Work::new(store, kinds, most);
         loops.spawn(async move { work.run(stop).await });
         while let Some(ended) = loops.join_next().await {

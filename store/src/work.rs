@@ -351,13 +351,16 @@ fn as_i64(count: usize) -> i64 {
 }
 
 #[cfg(test)]
+pub(crate) use tests::plan;
+
+#[cfg(test)]
 mod tests {
     use sqlx::{AssertSqlSafe, Connection, Row as _, SqliteConnection};
 
     use super::*;
 
     /// How SQLite goes about a statement, on the store's own tables.
-    async fn plan(sql: String) -> String {
+    pub(crate) async fn plan(sql: String) -> String {
         let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
         let own = [
             include_str!("../migrations/0001_store.sql"),

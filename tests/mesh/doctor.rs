@@ -6,6 +6,7 @@ use std::path::Path;
 
 use mesh_testing::otlp::Collector;
 use serde_json::Value;
+use store::backup::change_schema;
 use store_testing::{Engine, Redis, TestDatabase};
 use tokio::process::Command;
 
@@ -19,6 +20,7 @@ async fn tradewind(line: &[&str]) -> (bool, String) {
 }
 
 /// What was found, in the order in which it was looked for.
+#[derive(Debug)]
 struct Report {
     passed: bool,
     findings: Vec<Value>,
@@ -123,6 +125,77 @@ async fn a_database_that_is_not_there_or_not_ready_or_too_small_is_named() {
     small.fails("connections", "500 × 25");
     old.fails("migrations", "orders 0001_orders");
     shared.fails("database", "2 processes cannot share");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_role_may_not_do_and_what_the_server_may_forget_is_named() {
+    let (folder, database) = ready().await;
+    let (data, url) = (folder.path().display().to_string(), database.location());
+    let role = format!("limited_{}", std::process::id());
+    let make = format!("CREATE ROLE {role} LOGIN CONNECTION LIMIT 10");
+    change_schema(&url, "public", &make).await.unwrap();
+    let limited = as_user(&url, &role);
+
+    let own = doctor(&["--data", &data, "--database", &limited]).await;
+    let kept = doctor(&["--data", &data, "--database", &limited, "--no-migrate"]).await;
+    let trial = doctor(&["--data", &data, "--database", &url]).await;
+    let shop = doctor(&["--data", &data, "--database", &url, "--production"]).await;
+
+    own.fails("database", "may not make schemas");
+    own.fails("connections", "of 10 that this role");
+    assert!(kept.of("database").iter().all(|(verdict, _)| *verdict == "pass"), "{kept:?}");
+    kept.fails("migrations", "the tables of orders");
+    // The server of the tests waits for no disk.
+    assert_eq!(trial.of("durability")[0].0, "warn", "{trial:?}");
+    shop.fails("durability", "fsync = off");
+    change_schema(&url, "public", &format!("DROP ROLE {role}")).await.unwrap();
+}
+
+/// The same database, as another role sees it.
+fn as_user(url: &str, role: &str) -> String {
+    let (place, options) = url.split_once('?').unwrap_or((url, ""));
+    let options = options.split('&').filter(|it| !it.starts_with("user=") && !it.is_empty());
+    let role = format!("user={role}");
+    let options = options.chain([role.as_str()]).collect::<Vec<_>>().join("&");
+    format!("{place}?{options}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_sqlite_that_is_damaged_or_cannot_be_opened_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().display().to_string();
+    let (passed, said) = tradewind(&["migrate", "--data", &data]).await;
+    assert!(passed, "{said}");
+    fs::write(folder.path().join("orders.db"), "this is no database").unwrap();
+    fs::remove_file(folder.path().join("cart.db")).unwrap();
+    fs::create_dir(folder.path().join("cart.db")).unwrap();
+
+    let report = doctor(&["--data", &data]).await;
+
+    report.fails("migrations", "orders");
+    report.fails("database", "cart.db cannot be opened");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_next_backup_lacks_is_named() {
+    let (folder, database) = ready().await;
+    let (data, url) = (folder.path().display().to_string(), database.location());
+    let nowhere = folder.path().join("none").display().to_string();
+
+    let report = doctor(&[
+        "--data",
+        &data,
+        "--database",
+        &url,
+        "--backup-to",
+        "/dev/null",
+        "--postgres-programs",
+        &nowhere,
+    ])
+    .await;
+
+    report.fails("disk", "/dev/null cannot be written to");
+    report.fails("backups", "there is no pg_dump");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,9 @@
 //! Tables that are brought up to date before processes start, as whoever rolls a version out does it.
 
-use store_testing::Engine;
+use std::path::Path;
+
+use store::backup::{change_file, change_schema};
+use store_testing::{Engine, TestDatabase};
 use tokio::process::Command;
 
 use crate::world::free_address;
@@ -68,5 +71,51 @@ async fn a_process_that_may_not_migrate_says_who_does() {
         assert!(!passed, "{engine:?} {said}");
         assert!(said.contains("older than this version"), "{engine:?} {said}");
         assert!(said.contains("`tradewind migrate`"), "{engine:?} {said}");
+    }
+}
+
+/// Runs SQL on the tables of orders, as a newer version would.
+async fn change_orders(engine: Engine, database: &TestDatabase, sql: &'static str) {
+    let place = database.location();
+    match engine {
+        Engine::Sqlite => change_file(&Path::new(&place).join("orders.db"), sql).await.unwrap(),
+        Engine::Postgres => change_schema(&place, "orders", sql).await.unwrap(),
+    }
+}
+
+const GROWN: &str = "ALTER TABLE orders ADD COLUMN gift TEXT; \
+    INSERT INTO store_migrations (name, checksum, create_time) VALUES ('0099_gift', 'x', 0)";
+const SHRUNK: &str = "ALTER TABLE orders DROP COLUMN gift; \
+    INSERT INTO store_migrations (name, checksum, create_time, needs) \
+    VALUES ('0100_no_gift', 'y', 0, '0099_gift')";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_the_way_back_grown_tables_are_backed_up_and_shrunk_ones_refused() {
+    for engine in Engine::ALL {
+        let (database, place) = place(engine).await;
+        let [flag, value] = place.each_ref().map(String::as_str);
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().display().to_string();
+        let (passed, said) = tradewind(&["migrate", flag, value]).await;
+        assert!(passed, "{said}");
+
+        change_orders(engine, &database, GROWN).await;
+        let grown = tradewind(&["backup", "--to", &to, flag, value]).await;
+        let told = tradewind(&["doctor", flag, value]).await;
+        change_orders(engine, &database, SHRUNK).await;
+        let shrunk = tradewind(&["backup", "--to", &to, flag, value]).await;
+        let refused = tradewind(&["doctor", flag, value]).await;
+
+        assert!(grown.0, "{engine:?} {}", grown.1);
+        let backup = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+        let verified = tradewind(&["backup", "verify", &backup.display().to_string()]).await;
+        assert!(verified.0, "{engine:?} {}", verified.1);
+        assert!(
+            told.0 && told.1.contains("orders 0099_gift, which leaves"),
+            "{engine:?} {}",
+            told.1
+        );
+        assert!(!shrunk.0 && shrunk.1.contains("0099_gift"), "{engine:?} {}", shrunk.1);
+        assert!(!refused.0 && refused.1.contains("taken away"), "{engine:?} {}", refused.1);
     }
 }

@@ -53,6 +53,9 @@ pub(crate) struct Copied {
     pub(crate) sha256: String,
     /// The migrations that its tables have run, oldest first.
     pub(crate) migrations: Vec<String>,
+    /// Those that a version must know to work with its tables.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) needs: Vec<String>,
     /// How many rows each table has.
     pub(crate) rows: BTreeMap<String, i64>,
 }
@@ -100,7 +103,7 @@ impl Manifest {
             "{shown} is damaged: its seal is {}, and should be {seal}",
             manifest.seal
         );
-        manifest.refuse_newer(backup)?;
+        manifest.refuse_contracted(backup)?;
         Ok(manifest)
     }
 
@@ -121,16 +124,16 @@ impl Manifest {
         Ok(Self { seal, ..open })
     }
 
-    /// Refuses tables that this version does not know how to use.
-    fn refuse_newer(&self, backup: &Path) -> Result<()> {
+    /// Refuses tables from which something was taken that this version works with. Those that have only grown since
+    /// it was built are no trouble to it: so are backups good that are made after the way back from a newer one.
+    fn refuse_contracted(&self, backup: &Path) -> Result<()> {
         for service in &self.services {
             let noun: Noun = service.name.parse()?;
             let known = store::backup::migration_names(noun.migrations().unwrap_or_default());
-            if let Some(newer) = service.migrations.iter().find(|it| !known.contains(&it.as_str()))
-            {
+            if let Some(unknown) = service.needs.iter().find(|it| !known.contains(&it.as_str())) {
                 bail!(
-                    "{}: {} has run the migration {newer}, which this version of tradewind does not know: use the \
-                     version that made it ({}) or a later one",
+                    "{}: something was taken from the tables of {} that versions work with which do not know {unknown}, \
+                     and this one does not: use the version that made it ({}) or a later one",
                     backup.display(),
                     service.name,
                     self.tradewind
@@ -155,15 +158,15 @@ impl Copied {
     pub(super) fn of(name: &str, path: &Path, contents: Contents) -> Result<Self> {
         let (bytes, sha256) = files::digest(path)?;
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let Contents { migrations, rows } = contents;
-        Ok(Self { name: name.to_owned(), file, bytes, sha256, migrations, rows })
+        let Contents { migrations, needs, rows } = contents;
+        Ok(Self { name: name.to_owned(), file, bytes, sha256, migrations, needs, rows })
     }
 
     /// Refuses a copy of which something else was found.
     pub(crate) fn compare(&self, place: &Path, found: &Contents) -> Result<()> {
         let shown = place.display();
         ensure!(
-            found.migrations == self.migrations,
+            found.migrations == self.migrations && found.needs == self.needs,
             "{shown} is not what was written: it has run other migrations than the manifest says"
         );
         for (table, count) in &self.rows {

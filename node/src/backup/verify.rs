@@ -21,7 +21,8 @@ pub(crate) async fn verify(backup: &Path, programs: &Programs) -> Result<Manifes
             EngineName::Sqlite => restored(copied, &file, scratch.path()).await?,
             EngineName::Postgresql => {
                 let rows = programs.restore().await?.rows(&file, &copied.name).await?;
-                Contents { migrations: copied.migrations.clone(), rows }
+                let (migrations, needs) = (copied.migrations.clone(), copied.needs.clone());
+                Contents { migrations, needs, rows }
             }
         };
         copied.compare(&file, &found)?;

@@ -30,6 +30,22 @@ pub(super) fn look(data: &Path) -> Vec<Finding> {
     ]
 }
 
+/// Looks at whether another directory has room and can be written to.
+pub(super) fn look_for_room(directory: &Path) -> Finding {
+    let shown = directory.display();
+    let absolute = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+    let there = absolute.ancestors().find(|path| path.exists()).unwrap_or(&absolute);
+    let looked = synced(there).and_then(|_| free(there));
+    match looked {
+        Ok((free, of)) => room(&shown.to_string(), free, of),
+        Err(error) => Finding::fail(
+            CHECK,
+            format!("{error:#}"),
+            format!("make {shown} a directory that this user can write to"),
+        ),
+    }
+}
+
 /// How many bytes are free, and of how many.
 fn free(there: &Path) -> Result<(u64, u64)> {
     let disk = rustix::fs::statvfs(there)

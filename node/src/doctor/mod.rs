@@ -2,6 +2,7 @@
 //!
 //! Invariant: it changes nothing but a file in the data directory, which it removes again.
 
+mod backups;
 mod clocks;
 mod configured;
 mod database;
@@ -19,6 +20,7 @@ use anyhow::Result;
 use mesh::Clock;
 use serde::Serialize;
 
+use self::database::Asked;
 use self::finding::{Finding, Verdict, chain};
 use crate::compose::Noun;
 use crate::migrate::schemas;
@@ -87,7 +89,8 @@ async fn look(arguments: &Arguments, observing: &observing::Options) -> Vec<Find
     };
     let clock = Clock::system();
     let mut findings = configured::look(serve, &here);
-    findings.extend(database::look(serve, &here, *replicas, &clock).await);
+    let asked = Asked { replicas: *replicas, is_production: *production };
+    findings.extend(database::look(serve, &here, asked, &clock).await);
     findings.extend(redis::look(serve, *replicas, &clock).await);
     findings.extend(peers::look(serve, &here, &clock).await);
     findings.extend(collector(observing).await);
@@ -96,7 +99,8 @@ async fn look(arguments: &Arguments, observing: &observing::Options) -> Vec<Find
     if !schemas(&here).is_empty() {
         findings.extend(disk::look(&serve.storage.place.data));
     }
-    findings.extend(production::look(serve, &here, observing, *production, &clock));
+    findings.extend(production::look(serve, &here, observing, *production));
+    findings.extend(backups::look(serve, Verdict::of_production(*production), &clock).await);
     findings
 }
 

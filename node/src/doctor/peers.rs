@@ -9,7 +9,7 @@ use mesh::health::{TIME, VERSION};
 use mesh::{Caller, Clock, Code, Context, Mesh, Response, Status};
 
 use super::clocks::{self, Said};
-use super::finding::Finding;
+use super::finding::{Finding, Verdict};
 use crate::compose::Noun;
 use crate::serve::{self, Arguments};
 use crate::settings;
@@ -109,14 +109,32 @@ fn judge(name: &str, target: &str, answer: &Answered) -> Finding {
         Some(version) if version == own => {
             Finding::pass(CHECK, format!("{name} at {target} answers, version {version}"))
         }
-        version => Finding::warn(
-            CHECK,
-            format!(
-                "{name} at {target} answers, version {}, and this is {own}",
-                version.unwrap_or("unknown")
-            ),
-            "that is so during an upgrade; neighbouring versions work together",
-        ),
+        version => {
+            let shown = version.unwrap_or("unknown");
+            let found = format!("{name} at {target} answers, version {shown}, and this is {own}");
+            let is_stranger = version.is_some_and(|version| !are_neighbours(version, own));
+            let advice = if is_stranger {
+                "only neighbouring versions work together: go one minor version after another"
+            } else {
+                "that is so during an upgrade; neighbouring versions work together"
+            };
+            Finding::of(CHECK, Verdict::when(is_stranger, true), found, advice)
+        }
+    }
+}
+
+/// Whether no minor version is between two, as far as their numbers say.
+fn are_neighbours(one: &str, other: &str) -> bool {
+    let numbers = |version: &str| {
+        let mut parts = version.split('.').map(str::parse::<u32>);
+        Some((parts.next()?.ok()?, parts.next()?.ok()?))
+    };
+    let (Some(one), Some(other)) = (numbers(one), numbers(other)) else { return false };
+    match one.0.abs_diff(other.0) {
+        0 => one.1.abs_diff(other.1) <= 1,
+        // The last minor version of one is beside the first of the next.
+        1 => one.max(other).1 == 0,
+        _ => false,
     }
 }
 
@@ -139,4 +157,21 @@ fn refused(name: &str, target: &str, unanswered: &Unanswered) -> Finding {
     let stranger =
         "both processes must be of one mesh: the same --mesh-key, or --certs of one authority";
     Finding::fail(CHECK, found, if is_stranger { stranger.to_owned() } else { reach })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::are_neighbours;
+
+    #[test]
+    fn versions_work_together_that_have_none_between_them() {
+        for (one, other) in [("0.1.0", "0.2.3"), ("1.4.0", "1.4.9"), ("0.9.1", "1.0.0")] {
+            assert!(are_neighbours(one, other) && are_neighbours(other, one), "{one} {other}");
+        }
+        for (one, other) in
+            [("0.1.0", "0.3.0"), ("0.9.0", "1.1.0"), ("1.0.0", "3.0.0"), ("x", "0.1.0")]
+        {
+            assert!(!are_neighbours(one, other) && !are_neighbours(other, one), "{one} {other}");
+        }
+    }
 }

@@ -2,15 +2,12 @@
 
 use std::net::IpAddr;
 
-use mesh::Clock;
-
 use super::finding::{Finding, Verdict};
 use crate::compose::Noun;
 use crate::observing;
 use crate::serve::Arguments;
 
 const CHECK: &str = "production";
-const BACKUPS: &str = "backups";
 /// What nobody must be able to guess.
 const GUESSED: [&str; 12] = [
     "",
@@ -35,14 +32,12 @@ pub(super) fn look(
     here: &[Noun],
     observing: &observing::Options,
     is_production: bool,
-    clock: &Clock,
 ) -> Vec<Finding> {
     let severe = Verdict::of_production(is_production);
     let mut findings = trial(arguments, severe);
     findings.extend(secrets(arguments, severe));
     findings.extend(ways(arguments, here, severe));
     findings.push(sampling(observing));
-    findings.push(backups(arguments, severe, clock));
     if findings.iter().all(|finding| finding.check != CHECK || finding.verdict == Verdict::Pass) {
         findings.push(Finding::pass(CHECK, "nothing here is only for trying things out"));
     }
@@ -195,31 +190,6 @@ fn sampling(observing: &observing::Options) -> Finding {
         return Finding::warn("sampling", found, advice);
     }
     Finding::pass("sampling", found)
-}
-
-/// Whether there are backups, and recent ones, where this process makes them.
-fn backups(arguments: &Arguments, severe: Verdict, clock: &Clock) -> Finding {
-    let schedule = &arguments.backups;
-    let Some(to) = schedule.to() else {
-        return Finding::of(
-            BACKUPS,
-            Verdict::Warn,
-            "this process makes none",
-            "give one process of the mesh --backup-to DIR, or run `tradewind backup` by a schedule of your own",
-        );
-    };
-    let shown = to.display();
-    let advice = format!(
-        "`tradewind backup --to {shown}` makes one now; the log and backup_failed_total say why serve has not"
-    );
-    let Some(age) = schedule.age(clock) else {
-        return Finding::of(BACKUPS, severe, format!("{shown} holds no good backup"), advice);
-    };
-    let found = format!("the newest good backup in {shown} is {} minutes old", age.as_secs() / 60);
-    if age > schedule.every() * 2 {
-        return Finding::of(BACKUPS, severe, found, advice);
-    }
-    Finding::pass(BACKUPS, found)
 }
 
 #[cfg(test)]

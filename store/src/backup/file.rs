@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Executor, Row};
 
-use super::{BackupError, Contents};
+use super::{BackupError, Contents, needs_sql};
 use crate::database::escape;
 
 /// How long a file may be another's alone.
@@ -150,11 +150,15 @@ async fn open(file: &Path, how: &str) -> Result<AnyConnection, sqlx::Error> {
 async fn contents(connection: &mut AnyConnection, of: &str) -> Result<Contents, sqlx::Error> {
     let migrations = format!("SELECT name FROM {of}.store_migrations ORDER BY create_time, name");
     let migrations = texts(&fetch(connection, migrations).await?)?;
+    let needs = match needs_sql(of, &migrations) {
+        Some(sql) => texts(&fetch(connection, sql).await?)?,
+        None => Vec::new(),
+    };
     let tables = format!(
         "SELECT name FROM {of}.sqlite_schema \
          WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_' ORDER BY name"
     );
-    let mut contents = Contents { migrations, ..Contents::default() };
+    let mut contents = Contents { migrations, needs, ..Contents::default() };
     for table in texts(&fetch(connection, tables).await?)? {
         let count = AssertSqlSafe(format!("SELECT COUNT(*) FROM {of}.\"{table}\""));
         let count = sqlx::query(count).fetch_one(&mut *connection).await?.try_get(0)?;

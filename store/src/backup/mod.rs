@@ -9,7 +9,7 @@ mod server;
 
 use std::collections::BTreeMap;
 
-use crate::migrate::{Migration, OWN};
+use crate::migrate::{Migration, NEEDS, OWN};
 
 pub use file::{HeldFile, change_file, check_file, hold_files};
 pub use server::{Snapshot, change_schema, contents, drop_schemas, filled_schemas, rename_schemas};
@@ -19,6 +19,8 @@ pub use server::{Snapshot, change_schema, contents, drop_schemas, filled_schemas
 pub struct Contents {
     /// The migrations that it has run, oldest first.
     pub migrations: Vec<String>,
+    /// Those that a version must know to work with its tables, since something was taken from them.
+    pub needs: Vec<String>,
     /// How many rows each table has.
     pub rows: BTreeMap<String, i64>,
 }
@@ -47,4 +49,12 @@ pub enum BackupError {
 #[must_use]
 pub fn migration_names(migrations: &[Migration]) -> Vec<&'static str> {
     OWN.iter().chain(migrations).map(Migration::name).collect()
+}
+
+/// Asks for what a version must know, of tables that have run these migrations: where they are older, it is
+/// nothing.
+fn needs_sql(of: &str, ran: &[String]) -> Option<String> {
+    let is_told = ran.iter().any(|name| name == NEEDS);
+    let sql = "SELECT DISTINCT needs FROM";
+    is_told.then(|| format!("{sql} {of}.store_migrations WHERE needs <> '' ORDER BY needs"))
 }

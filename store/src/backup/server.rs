@@ -2,7 +2,7 @@
 
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Executor, Row};
 
-use super::{BackupError, Contents};
+use super::{BackupError, Contents, needs_sql};
 
 /// What a session is told that waits for programs beside it: nothing ends it but its client.
 const PATIENT: &str = "SET statement_timeout = 0; SET lock_timeout = '10s'; \
@@ -116,8 +116,16 @@ async fn read(
     }
     let sql = format!("SELECT name FROM \"{schema}\".store_migrations ORDER BY create_time, name");
     let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut *connection).await?;
-    let migrations = rows.iter().map(|row| row.try_get("name")).collect::<Result<_, _>>()?;
-    let mut contents = Contents { migrations, ..Contents::default() };
+    let migrations: Vec<String> =
+        rows.iter().map(|row| row.try_get("name")).collect::<Result<_, _>>()?;
+    let needs = match needs_sql(&format!("\"{schema}\""), &migrations) {
+        Some(sql) => {
+            let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut *connection).await?;
+            rows.iter().map(|row| row.try_get("needs")).collect::<Result<_, _>>()?
+        }
+        None => Vec::new(),
+    };
+    let mut contents = Contents { migrations, needs, ..Contents::default() };
     for table in tables {
         let sql = format!("SELECT COUNT(*) AS rows FROM \"{schema}\".\"{table}\"");
         let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(&mut *connection).await?;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails the test")]
 
 mod ahead;
+mod backlog;
 mod backups;
 mod connections;
 mod events;
