@@ -57,9 +57,9 @@ impl Backlog {
             self.show(Left::Overdue, kind, overdue);
         }
         let tasks = "SELECT kind AS what, COUNT(*) AS many \
-             FROM (SELECT kind FROM store_tasks WHERE dead = 1 LIMIT $1) AS some GROUP BY kind";
+             FROM (SELECT kind FROM store_tasks WHERE dead = 1 LIMIT $1) AS counted GROUP BY kind";
         let events = "SELECT type AS what, COUNT(*) AS many \
-             FROM (SELECT type FROM store_outbox WHERE dead = 1 LIMIT $1) AS some GROUP BY type";
+             FROM (SELECT type FROM store_outbox WHERE dead = 1 LIMIT $1) AS counted GROUP BY type";
         let (tasks, events) = (self.dead(tasks).await?, self.dead(events).await?);
         self.shown.0.extend(tasks.keys().cloned());
         self.shown.1.extend(events.keys().cloned());
@@ -95,9 +95,9 @@ impl Backlog {
 /// Each part is a range of `store_tasks_lanes`. One whose lease has ended is overdue too: nobody took it up.
 const COUNTS: &str = "SELECT \
     (SELECT COUNT(*) FROM (SELECT id FROM store_tasks \
-     WHERE dead = 0 AND kind = $1 AND held = 0 LIMIT $2) AS some) AS waiting, \
+     WHERE dead = 0 AND kind = $1 AND held = 0 LIMIT $2) AS counted) AS waiting, \
     (SELECT COUNT(*) FROM (SELECT id FROM store_tasks \
-     WHERE dead = 0 AND kind = $1 AND priority IN (0, 1, 2) AND due_time < $3 LIMIT $2) AS some) AS overdue";
+     WHERE dead = 0 AND kind = $1 AND priority IN (0, 1, 2) AND due_time < $3 LIMIT $2) AS counted) AS overdue";
 
 #[cfg(test)]
 mod tests {
