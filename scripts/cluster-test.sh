@@ -141,7 +141,13 @@ fill() {
   # Enough of everything for as many orders as are placed.
   awk -F, -v OFS=, 'NR > 1 && $0 ~ /,shopify,[0-9]+,/ { sub(/,shopify,[0-9]+,/, ",shopify,1000000,") } { print }' \
     node/sample/shop.csv >"$notes/shop.csv"
-  "$BINARY" import "$notes/shop.csv"
+  # Who signs in is told for some seconds that users cannot be reached: where its pods are comes by DNS.
+  local tries
+  for tries in $(seq 30); do
+    "$BINARY" import "$notes/shop.csv" && return
+    sleep 1
+  done
+  stop "nothing can be imported; see above"
 }
 
 begin_customers() {
