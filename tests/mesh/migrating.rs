@@ -107,7 +107,8 @@ async fn after_the_way_back_grown_tables_are_backed_up_and_shrunk_ones_refused()
         let refused = tradewind(&["doctor", flag, value]).await;
 
         assert!(grown.0, "{engine:?} {}", grown.1);
-        let backup = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+        let mut there = std::fs::read_dir(folder.path()).unwrap().map(|it| it.unwrap().path());
+        let backup = there.find(|path| path.is_dir()).unwrap();
         let verified = tradewind(&["backup", "verify", &backup.display().to_string()]).await;
         assert!(verified.0, "{engine:?} {}", verified.1);
         assert!(
