@@ -7,11 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-commit=$(grep --only-matching --extended-regexp --max-count 1 '\b[0-9a-f]{7,40}\b' CHANGELOG.md || true)
-if [ -z "$commit" ]; then
-  echo "tradewind: CHANGELOG.md names no commit of a release, whose tests could run." >&2
-  exit 1
-fi
+commit=$(scripts/released.sh)
 if ! git cat-file -e "$commit^{commit}" 2>/dev/null; then
   echo "tradewind: the release before, $commit, is not in this clone: git fetch --unshallow, then try again." >&2
   # A check of all that can be checked goes on without it.

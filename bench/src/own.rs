@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use mesh::caller::DEFAULT_PROJECT;
-use mesh::{Bus, Caller, Clock, Context, Ids, Mesh, Subscriptions, Trace};
-use store::{Config, Database, Keep, Metrics, Migration, Pace, Store};
+use mesh::{Bus, Caller, Context, Mesh, Subscriptions, Trace};
+use store::{Config, Database, Migration, Store};
 
 /// What such a service is called.
 pub(crate) const NAME: &str = "bench";
@@ -26,21 +26,8 @@ pub(crate) async fn store(
     mesh: &Mesh,
     bus: Arc<dyn Bus>,
 ) -> Result<Store> {
-    let clock = Clock::system();
-    let opened = Store::open(Config {
-        service,
-        database,
-        migrations,
-        bus,
-        changes: mesh.changes().clone(),
-        clock: clock.clone(),
-        ids: Ids::new(clock),
-        pace: Pace::default(),
-        keep: Keep::default(),
-        metrics: Metrics::default(),
-        chaos: None,
-    });
-    Ok(opened.await?)
+    let config = Config::new(service, database, migrations, bus, mesh.changes().clone());
+    Ok(Store::open(config).await?)
 }
 
 /// A service that acts for itself.

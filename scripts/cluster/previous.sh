@@ -5,11 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-commit=$(grep --only-matching --extended-regexp --max-count 1 '\b[0-9a-f]{7,40}\b' CHANGELOG.md || true)
-if [ -z "$commit" ]; then
-  echo "tradewind: CHANGELOG.md names no commit of a release; give its program as PREVIOUS." >&2
-  exit 1
-fi
+commit=$(scripts/released.sh)
 program=$PWD/target/previous/tradewind-$commit
 if [ ! -x "$program" ]; then
   mkdir -p target/previous

@@ -39,9 +39,14 @@ impl Backlog {
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         loop {
             if let Err(error) = self.count().await {
-                // What was counted last stands; that the database is away is told by others.
-                let (service, error) = (self.store.service(), describe(&error));
-                tracing::debug!(service, error, "what is left to do could not be counted");
+                // What was counted last stands.
+                let (service, said) = (self.store.service(), describe(&error));
+                match error {
+                    Error::Unavailable(_) | Error::Busy => {
+                        tracing::debug!(service, error = said, "what is left to do is not counted");
+                    }
+                    _ => tracing::warn!(service, error = said, "what is left to do is not counted"),
+                }
             }
             let pause = sleep(self.store.inner.pace.count);
             if stop.run_until_cancelled(pause).await.is_none() {

@@ -29,6 +29,14 @@ pub(crate) struct Counts {
     pub(crate) chaos: Option<Arc<dyn Chaos>>,
 }
 
+impl Counts {
+    /// One more commit, of an RPC or a task.
+    pub(crate) fn committed(&self, service: &'static str, method: &str) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.metrics.committed(service, method);
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Settled,
@@ -101,22 +109,6 @@ impl Connection {
         }
     }
 
-    /// Runs a statement that is a transaction by itself, as PostgreSQL has it outside of others.
-    pub(crate) async fn fetch_and_commit(
-        &mut self,
-        statement: Statement,
-        method: &str,
-    ) -> Result<Vec<AnyRow>, Error> {
-        let rows = self.fetch(statement).await?;
-        self.note_commit(method);
-        Ok(rows)
-    }
-
-    fn note_commit(&self, method: &str) {
-        self.counts.commits.fetch_add(1, Ordering::Relaxed);
-        self.counts.metrics.committed(self.service, method);
-    }
-
     async fn commit_surely(&mut self, method: &str) -> Result<(), Error> {
         if self.may_share() {
             self.share().await?;
@@ -127,7 +119,7 @@ impl Connection {
         if !self.failed {
             self.finds_tables();
         }
-        self.note_commit(method);
+        self.counts.committed(self.service, method);
         Ok(())
     }
 

@@ -53,6 +53,33 @@ pub struct Config {
     pub chaos: Option<Arc<dyn Chaos>>,
 }
 
+impl Config {
+    /// A store of a service as most are: by the machine's clock, with counts of its own, and nothing befalls it.
+    #[must_use]
+    pub fn new(
+        service: &'static str,
+        database: Database,
+        migrations: &'static [Migration],
+        bus: Arc<dyn Bus>,
+        changes: Changes,
+    ) -> Self {
+        let clock = Clock::system();
+        Self {
+            service,
+            database,
+            migrations,
+            bus,
+            changes,
+            clock: clock.clone(),
+            ids: Ids::new(clock),
+            pace: Pace::default(),
+            keep: Keep::default(),
+            metrics: Metrics::default(),
+            chaos: None,
+        }
+    }
+}
+
 /// How a service remembers. Clones share everything.
 #[derive(Clone)]
 pub struct Store {
@@ -286,7 +313,7 @@ impl Store {
         connection.begin().await.map(|()| connection)
     }
 
-    /// Reads on a connection of its own.
+    /// Runs what stands alone, most often a read, on a connection of its own.
     pub(crate) async fn fetch_raw(
         &self,
         statement: Statement,
@@ -304,7 +331,7 @@ impl Store {
         let (pool, service) = (&self.inner.pools.read, self.inner.service);
         let mut connection = Connection::take(pool, service, counts, deadline).await?;
         match connection.fetch(statement.clone()).await {
-            // As at the beginning of a transaction; a read can be done twice.
+            // As at the beginning of a transaction; what stands alone can be done twice.
             Err(Error::Unavailable(_)) => {
                 connection = Connection::take(pool, service, counts, deadline).await?;
             }
@@ -336,19 +363,13 @@ impl Store {
         statement: Statement,
         method: &str,
     ) -> Result<Vec<Row>, Error> {
-        let (pool, counts) = (&self.inner.pools.write, &self.inner.counts);
-        let deadline = Instant::now() + PATIENCE;
-        let rows = if pool.engine() == Engine::Postgres && counts.chaos.is_none() {
-            // One way to the server in the place of three.
-            let mut connection = self.connect(pool, deadline).await?;
-            match connection.fetch_and_commit(statement.clone(), method).await {
-                // As at the beginning of a transaction.
-                Err(Error::Unavailable(_)) => {
-                    connection = self.connect(pool, deadline).await?;
-                    connection.fetch_and_commit(statement, method).await?
-                }
-                written => written?,
-            }
+        let (counts, deadline) = (&self.inner.counts, Instant::now() + PATIENCE);
+        let engine = self.inner.pools.write.engine();
+        let rows = if engine == Engine::Postgres && counts.chaos.is_none() {
+            // There a statement outside of transactions is one itself: one way to the server in the place of three.
+            let rows = self.fetch_raw(statement, deadline).await?;
+            counts.committed(self.inner.service, method);
+            rows
         } else {
             let mut connection = self.begin_within(deadline).await?;
             let rows = connection.fetch(statement).await?;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use mesh::{Caller, Clock, Context, Ids, Mesh, Trace};
+use mesh::{Caller, Context, Mesh, Trace};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use store::{Config, Keep, Metrics, Pace, Store, Task};
+use store::{Config, Store, Task};
 use tokio::process::Command;
 
 use crate::customer::{MERCHANT, Person};
@@ -23,24 +23,11 @@ impl Task for Teach {
 
 /// Leaves tasks in the database of orders as if they had failed too often.
 async fn given_up(world: &World, project: &str, count: usize) {
-    let clock = Clock::system();
     let descriptors = vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS];
     let mesh = Mesh::new(mesh::Config::new("test", descriptors)).unwrap();
-    let store = Store::open(Config {
-        service: orders::NAME,
-        database: world.database(),
-        migrations: orders::MIGRATIONS,
-        bus: mesh.bus(),
-        changes: mesh.changes().clone(),
-        clock: clock.clone(),
-        ids: Ids::new(clock),
-        pace: Pace::default(),
-        keep: Keep::default(),
-        metrics: Metrics::default(),
-        chaos: None,
-    })
-    .await
-    .unwrap();
+    let (bus, changes) = (mesh.bus(), mesh.changes().clone());
+    let config = Config::new(orders::NAME, world.database(), orders::MIGRATIONS, bus, changes);
+    let store = Store::open(config).await.unwrap();
     let caller = Caller::service(orders::NAME, project, Some(Arc::from("usr_ada")));
     let context = Context::new(caller, "test", Trace::NONE);
     let mut tx = store.begin_for(&context).await.unwrap();

@@ -9,7 +9,7 @@ use mesh::{
     Bus, Caller, CancellationToken, Changes, Clock, Consumer, Context, Ids, Principal, Request,
     Status, async_trait,
 };
-use store::{Config, Database, Keep, Metrics, Migration, Pace, Runner, Store};
+use store::{Config, Database, Migration, Pace, Runner, Store};
 use store_testing::{Engine, TestDatabase};
 use tokio::task::JoinHandle;
 use tracing::Span;
@@ -34,18 +34,11 @@ impl World {
     }
 
     pub(crate) fn config(&self, service: &'static str, database: Database) -> Config {
+        let (bus, changes) = (Arc::new(self.bus.clone()), self.changes.clone());
         Config {
-            service,
-            database,
-            migrations: MIGRATIONS,
-            bus: Arc::new(self.bus.clone()),
-            changes: self.changes.clone(),
             clock: self.clock.clone(),
             ids: Ids::new(self.clock.clone()),
-            pace: Pace::default(),
-            keep: Keep::default(),
-            metrics: Metrics::default(),
-            chaos: None,
+            ..Config::new(service, database, MIGRATIONS, bus, changes)
         }
     }
 

@@ -125,18 +125,13 @@ impl Harness {
         let mut stores = HashMap::new();
         let mut services = Vec::new();
         for part in parts {
+            let (bus, changes) = (mesh.bus(), mesh.changes().clone());
             let store = Store::open(Config {
-                service: part.name,
-                database: database.clone(),
-                migrations: part.migrations,
-                bus: mesh.bus(),
-                changes: mesh.changes().clone(),
                 clock: clock.clone(),
                 ids: ids.clone(),
-                pace: store::Pace::default(),
-                keep: store::Keep::default(),
                 metrics: metrics.clone(),
                 chaos: chaos.clone(),
+                ..Config::new(part.name, database.clone(), part.migrations, bus, changes)
             })
             .await
             .expect("the store opens");

@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Result, ensure};
 use harness::Harness;
 use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::{self, Layer, SubscriberExt};
 
 use crate::agent::Agent;
 use crate::quiet::anybody;
@@ -68,7 +69,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
 /// What stores say they run meanwhile.
 fn heard(run: impl FnOnce() -> Result<()>) -> Result<Told> {
     let listener = Listener::default();
-    tracing::subscriber::with_default(listener.clone(), run)?;
+    let statements = Targets::new().with_target(TARGET, LevelFilter::TRACE);
+    let subscriber = tracing_subscriber::registry().with(listener.clone().with_filter(statements));
+    tracing::subscriber::with_default(subscriber, run)?;
     Ok(std::mem::take(&mut *listener.lock()))
 }
 
@@ -127,28 +130,12 @@ impl Listener {
     }
 }
 
-impl Subscriber for Listener {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == TARGET
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
+impl<S: Subscriber> Layer<S> for Listener {
+    fn on_event(&self, event: &Event<'_>, _: layer::Context<'_, S>) {
         let mut heard = Heard::default();
         event.record(&mut heard);
         self.lock().insert((heard.service, heard.sql));
     }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
 }
 
 #[derive(Default)]

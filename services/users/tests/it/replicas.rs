@@ -28,18 +28,11 @@ impl Replica {
             ..mesh::Config::new("test", vec![contract::DESCRIPTORS, tradewind::DESCRIPTORS])
         })
         .unwrap();
+        let (database, changes) = (database.open(), mesh.changes().clone());
         let store = Store::open(store::Config {
-            service: users::NAME,
-            database: database.open(),
-            migrations: users::MIGRATIONS,
-            bus: mesh.bus(),
-            changes: mesh.changes().clone(),
             clock: clock.clone(),
             ids: Ids::new(clock.clone()),
-            pace: store::Pace::default(),
-            keep: store::Keep::default(),
-            metrics: store::Metrics::default(),
-            chaos: None,
+            ..store::Config::new(users::NAME, database, users::MIGRATIONS, mesh.bus(), changes)
         })
         .await
         .unwrap();
