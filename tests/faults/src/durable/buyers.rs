@@ -148,6 +148,12 @@ impl Buyers {
         lock(&self.seen.refused).iter().filter(|it| it.code == Code::Unauthenticated).count()
     }
 
+    /// Waits until a look is over that began after a moment.
+    pub(crate) async fn look(&self, since: Instant) -> Result<()> {
+        let looked = || lock(&self.seen.looks).iter().any(|it| it.begun >= since);
+        self.until("a look", looked).await
+    }
+
     /// Every look so far.
     pub(crate) fn looks(&self) -> Vec<Look> {
         lock(&self.seen.looks).clone()

@@ -42,6 +42,7 @@ pub(crate) async fn filled(smoke: bool) -> Result<Option<Row>> {
         disk.fill()?;
         turned_away.push(turned_away_from(shop.buyers.anyone()).await?);
         shop.buyers.refusals(begun, REFUSED).await?;
+        shop.buyers.look(Instant::now()).await?;
         let free = Instant::now();
         disk.free()?;
         again = again.max(shop.buyers.again(free).await?);
