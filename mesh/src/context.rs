@@ -1,14 +1,15 @@
 //! What a call carries besides its message.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use crate::caller::{Caller, DEFAULT_PROJECT};
 use crate::failure::Refusal;
+use crate::replay::{KeepsRefusal, is_refusal};
 use crate::trace::Trace;
 
 /// Who asks, until when, in which trace. A value that handlers pass on; there are no task-locals.
@@ -93,6 +94,21 @@ impl Context {
         Ok(())
     }
 
+    /// Says who keeps a refusal of this call, under its idempotency key; whoever says it first does.
+    pub fn refusal_kept_by(&self, keeper: Arc<dyn KeepsRefusal>) {
+        let _ = self.transactions.keeper.set(keeper);
+    }
+
+    /// What a call that failed in its handler ends with: a refusal is kept under its key before it is told. Not where
+    /// the message alone is at fault: that is refused whenever it comes, and may be mended.
+    pub async fn refused(&self, status: Status) -> Status {
+        let is_final = status.code() != Code::InvalidArgument && is_refusal(status.code());
+        match self.transactions.keeper.get() {
+            Some(keeper) if is_final => keeper.keep(status).await,
+            _ => status,
+        }
+    }
+
     /// Whether there is nothing to wait for.
     pub(crate) fn is_kept(&self) -> bool {
         self.transactions.unkept().is_empty()
@@ -103,6 +119,7 @@ impl Context {
 #[derive(Debug, Default)]
 struct Transactions {
     open: AtomicUsize,
+    keeper: OnceLock<Arc<dyn KeepsRefusal>>,
     /// Each tells that what a transaction has read is kept, or is dropped when it is not.
     unkept: Mutex<Vec<oneshot::Receiver<()>>>,
 }

@@ -65,7 +65,7 @@ pub use ids::Ids;
 pub use locks::{Lock, Locks};
 pub use mesh::{Config, ConfigError, Mesh};
 pub use outbox::Outbox;
-pub use replay::Replay;
+pub use replay::{KeepsRefusal, Replay};
 pub use replicas::Shared;
 pub use service::{Consumers, Service};
 pub use tasks::Tasks;

@@ -1,15 +1,16 @@
-//! Idempotency keys: one effect and one answer for each, however often the call comes.
+//! Idempotency keys: one effect and one end for each, answer or refusal, however often the call comes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mesh::{Context, HasContext, Replay};
+use mesh::{Context, HasContext, KeepsRefusal, Replay, Status, async_trait, replay};
 use prost::Message;
 use sha2::{Digest, Sha256};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, timeout_at};
 
+use crate::database::PATIENCE;
 use crate::error::Error;
 use crate::statement::{Row, Statement};
 use crate::store::{Store, deadline};
@@ -78,53 +79,112 @@ impl Drop for Turn {
 
 /// What is known of a key that came before.
 enum Earlier {
-    Answered(Vec<u8>),
+    Ended(Replay),
     InProgress,
     /// The call that had it has just given it up.
     Gone,
 }
 
+impl Earlier {
+    /// Of the row of a key, where there is one, for a message of this hash.
+    fn of(row: Option<&Row>, hash: &[u8]) -> Result<Self, Error> {
+        let Some(row) = row else { return Ok(Self::Gone) };
+        if row.get::<Vec<u8>>("hash")? != hash {
+            return Err(Error::KeyReused);
+        }
+        if let Some(answer) = row.get::<Option<Vec<u8>>>("answer")? {
+            return Ok(Self::Ended(Replay::Answer(answer.into())));
+        }
+        let refusal = row.get::<Option<Vec<u8>>>("refusal")?;
+        let refused = |refusal: Vec<u8>| Self::Ended(Replay::Refusal(refusal.into()));
+        Ok(refusal.map_or(Self::InProgress, refused))
+    }
+}
+
+/// Keeps a refusal of a call under its key.
+#[derive(Debug)]
+struct Keeper {
+    store: Store,
+    id: KeyId,
+    hash: Vec<u8>,
+}
+
+#[async_trait]
+impl KeepsRefusal for Keeper {
+    async fn keep(&self, refusal: Status) -> Status {
+        match self.insert(&refusal).await {
+            Ok(()) => refusal,
+            Err(error) => error.into(),
+        }
+    }
+}
+
+impl Keeper {
+    /// Leaves with how another call with the key has ended, if one came between.
+    async fn insert(&self, refusal: &Status) -> Result<(), Error> {
+        let refusal = replay::encoded(refusal);
+        let statement = of(
+            "INSERT INTO store_keys (project, method, actor, key, hash, process, refusal, create_time) \
+             VALUES ($1, $2, $3, $4, $5, '', $6, $7) ON CONFLICT DO NOTHING RETURNING key",
+            &self.id,
+        );
+        let now = self.store.inner.clock.now_micros();
+        let statement = statement.bind(&*self.hash).bind(&*refusal).bind(now);
+        if !self.store.write(statement, &self.id.method).await?.is_empty() {
+            return Ok(());
+        }
+        let rows = self.store.fetch(of(EARLIER, &self.id), Instant::now() + PATIENCE).await?;
+        match Earlier::of(rows.first(), &self.hash)? {
+            // This call's own process has kept it already.
+            Earlier::Ended(Replay::Refusal(kept)) if kept == refusal => Ok(()),
+            Earlier::Ended(replay) => Err(replay.into()),
+            Earlier::InProgress | Earlier::Gone => Err(Error::KeyInProgress),
+        }
+    }
+}
+
 impl Store {
-    /// Leaves through [`Error::Replay`] when a call was answered before. For a call that has to ask
+    /// Leaves through [`Error::Replay`] when a call has ended before. For a call that has to ask
     /// other services before it can begin its transaction, which asks again.
     pub async fn refuse_repeat<M: Message>(&self, request: &mesh::Request<M>) -> Result<(), Error> {
         let context = request.context();
         let Some(key) = &context.idempotency_key else { return Ok(()) };
-        let row = self
-            .read(context)
-            .query(
-                "SELECT hash, answer FROM store_keys \
-                 WHERE project = $1 AND method = $2 AND actor = $3 AND key = $4",
-            )
-            .bind(&*context.method)
-            .bind(context.caller.actor())
-            .bind(&**key)
-            .fetch_optional()
-            .await?;
-        let Some(row) = row else { return Ok(()) };
-        if row.get::<Vec<u8>>("hash")? != hash_of(request.get_ref()) {
-            return Err(Error::KeyReused);
+        let (id, hash) = self.keep_refusal(context, key, request.get_ref());
+        let rows = self.fetch(of(EARLIER, &id), deadline(context)).await?;
+        match Earlier::of(rows.first(), &hash)? {
+            Earlier::Ended(replay) => Err(replay.into()),
+            Earlier::InProgress | Earlier::Gone => Ok(()),
         }
-        match row.get::<Option<Vec<u8>>>("answer")? {
-            Some(answer) => Err(Error::Replay(Replay { answer: answer.into() })),
-            None => Ok(()),
-        }
+    }
+
+    /// Has a refusal of this call kept under its key, and returns that with the hash of its message.
+    fn keep_refusal(
+        &self,
+        context: &Context,
+        key: &Arc<str>,
+        message: &impl Message,
+    ) -> (KeyId, Vec<u8>) {
+        let id = KeyId {
+            project: context.caller.project().to_owned(),
+            method: Arc::clone(&context.method),
+            actor: context.caller.actor().to_owned(),
+            key: Arc::clone(key),
+        };
+        // What tells one request from another: prost writes equal messages as equal bytes.
+        let hash = Sha256::digest(message.encode_to_vec()).to_vec();
+        let keeper = Keeper { store: self.clone(), id: id.clone(), hash: hash.clone() };
+        context.refusal_kept_by(Arc::new(keeper));
+        (id, hash)
     }
 
     /// A transaction that holds the key of its call, once every call before it has ended.
     pub(crate) async fn claim_key(
         &self,
         context: &Context,
-        key: Arc<str>,
+        key: &Arc<str>,
         message: &impl Message,
     ) -> Result<Tx, Error> {
-        let id = KeyId {
-            project: context.caller.project().to_owned(),
-            method: Arc::clone(&context.method),
-            actor: context.caller.actor().to_owned(),
-            key,
-        };
-        let hash = hash_of(message);
+        let (id, hash) = self.keep_refusal(context, key, message);
         let deadline = deadline(context);
         let deadline = deadline.checked_sub(MARGIN).unwrap_or(deadline);
         let turn = Turn::take(&self.inner.queue, id.clone(), deadline).await?;
@@ -138,9 +198,7 @@ impl Store {
                 return Ok(tx);
             }
             match tx.earlier(&id, &hash).await? {
-                Earlier::Answered(answer) => {
-                    return Err(Error::Replay(Replay { answer: answer.into() }));
-                }
+                Earlier::Ended(replay) => return Err(replay.into()),
                 Earlier::Gone => continue,
                 Earlier::InProgress => drop(tx),
             }
@@ -185,14 +243,16 @@ impl Tx {
         self.execute(statement).await.map(|_| ())
     }
 
-    /// Gives up the key of the call that began a process: it came to nothing, and a repeat is a new call.
-    pub async fn abandon_key(&mut self, process: &str) -> Result<(), Error> {
+    /// Stores why the call that began a process was refused, with this transaction: the process came to nothing.
+    pub async fn refuse_key(&mut self, process: &str, refusal: &Status) -> Result<(), Error> {
         self.pending.answered = true;
         let statement = Statement::new(
-            "DELETE FROM store_keys WHERE project = $1 AND process = $2 AND answer IS NULL",
+            "UPDATE store_keys SET refusal = $3 \
+             WHERE project = $1 AND process = $2 AND answer IS NULL",
         );
         let project = self.context.caller.project().to_owned();
-        self.execute(statement.bind(project).bind(process)).await.map(|_| ())
+        let statement = statement.bind(project).bind(process).bind(replay::encoded(refusal));
+        self.execute(statement).await.map(|_| ())
     }
 
     /// What writes the answer under the claimed key.
@@ -222,24 +282,12 @@ impl Tx {
     }
 
     async fn earlier(&mut self, id: &KeyId, hash: &[u8]) -> Result<Earlier, Error> {
-        let statement = of(
-            "SELECT hash, answer FROM store_keys \
-             WHERE project = $1 AND method = $2 AND actor = $3 AND key = $4",
-            id,
-        );
-        let rows: Vec<Row> = self.fetch(statement).await?;
-        let Some(row) = rows.first() else { return Ok(Earlier::Gone) };
-        if row.get::<Vec<u8>>("hash")? != hash {
-            return Err(Error::KeyReused);
-        }
-        Ok(row.get::<Option<Vec<u8>>>("answer")?.map_or(Earlier::InProgress, Earlier::Answered))
+        Earlier::of(self.fetch(of(EARLIER, id)).await?.first(), hash)
     }
 }
 
-/// What tells one request from another: prost writes equal messages as equal bytes.
-fn hash_of(message: &impl Message) -> Vec<u8> {
-    Sha256::digest(message.encode_to_vec()).to_vec()
-}
+const EARLIER: &str = "SELECT hash, answer, refusal FROM store_keys \
+    WHERE project = $1 AND method = $2 AND actor = $3 AND key = $4";
 
 fn of(sql: &'static str, id: &KeyId) -> Statement {
     let KeyId { project, method, actor, key } = id;

@@ -23,6 +23,7 @@ pub(crate) const OWN: &[Migration] = &[
     Migration::new("store/0002_tasks", include_str!("../migrations/0002_tasks.sql")),
     Migration::new("store/0003_outbox", include_str!("../migrations/0003_outbox.sql")),
     Migration::new(NEEDS, include_str!("../migrations/0004_needs.sql")),
+    Migration::new("store/0005_refusals", include_str!("../migrations/0005_refusals.sql")),
 ];
 /// From here on it is written down what a version must know.
 pub(crate) const NEEDS: &str = "store/0004_needs";

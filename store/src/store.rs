@@ -184,14 +184,11 @@ impl Store {
 
     /// Opens a transaction for a call, once for each idempotency key.
     ///
-    /// A call that was answered before leaves through [`Error::Replay`].
+    /// A call that has ended before leaves through [`Error::Replay`]; when this one is refused, that is kept too.
     pub async fn begin<M: prost::Message>(&self, request: &Request<M>) -> Result<Tx, Error> {
         let context = request.context();
         match &context.idempotency_key {
-            Some(key) => {
-                let key = Arc::clone(key);
-                Box::pin(self.claim_key(context, key, request.get_ref())).await
-            }
+            Some(key) => Box::pin(self.claim_key(context, key, request.get_ref())).await,
             None => self.begin_for(context).await,
         }
     }

@@ -36,7 +36,7 @@ use crate::identity::{Identified, Identity};
 use crate::limits::Limiter;
 use crate::metrics::{CallTimer, Metrics, status_name};
 use crate::policy::{Method, Policies, Takes};
-use crate::replay::Replay;
+use crate::replay::{self, Replay};
 use crate::replicas::SharedAnswers;
 use crate::service_token;
 use crate::tls::PeerService;
@@ -236,7 +236,10 @@ impl Stack {
             Ok(Ok(response)) if is_unrouted(&response) => {
                 Err(Refusal::Unknown(method.path.to_string()).into())
             }
-            Ok(Ok(response)) => Ok(response),
+            Ok(Ok(response)) => match response.extensions().get::<Status>().cloned() {
+                Some(status) => Err(context.refused(status).await),
+                None => Ok(response),
+            },
             Ok(Err(never)) => match never {},
             Err(_) => Err(Refusal::Panicked.into()),
         }
@@ -288,13 +291,19 @@ fn context(
     Ok(context)
 }
 
-/// The answer of a call that was answered before.
+/// How a call ended whose key came before.
 fn replay(response: &Response<Body>) -> Option<Response<Body>> {
     let status = response.extensions().get::<Status>()?;
-    let replay = std::error::Error::source(status)?.downcast_ref::<Replay>()?;
-    let mut replayed = Response::new(body::answered(framing::framed(&replay.answer)));
+    let mut replayed = match std::error::Error::source(status)?.downcast_ref::<Replay>()? {
+        Replay::Answer(answer) => {
+            let mut answered = Response::new(body::answered(framing::framed(answer)));
+            let grpc = http::HeaderValue::from_static("application/grpc");
+            answered.headers_mut().insert("content-type", grpc);
+            answered
+        }
+        Replay::Refusal(refusal) => replay::decoded(refusal).into_http(),
+    };
     let headers = replayed.headers_mut();
-    headers.insert("content-type", http::HeaderValue::from_static("application/grpc"));
     headers.insert("idempotency-replayed", http::HeaderValue::from_static("true"));
     Some(replayed)
 }

@@ -1,6 +1,7 @@
 //! Cancelling an order: what was paid is given back, then its stock, then the order says so.
 
 use futures_util::FutureExt;
+use mesh::replay::is_refusal;
 use mesh::{Context, Status};
 use serde::{Deserialize, Serialize};
 use store::{Claim, Runner, Task};
@@ -104,9 +105,7 @@ pub(crate) fn tasks(runner: Runner, orders: &Orders) -> Runner {
             let saga = saga(&task.order_id);
             match drive(&orders, &context, task.clone(), claim.clone()).await {
                 // A payment may stay undecided for days; what has begun is not given up meanwhile.
-                Err(status)
-                    if process::is_refusal(status.code()) || process::is_undecided(&status) =>
-                {
+                Err(status) if is_refusal(status.code()) || process::is_undecided(&status) => {
                     process::again(&orders, &context, task, &claim).await
                 }
                 driven => {

@@ -62,7 +62,7 @@ const STEPS: &[Step<Work>] = &[
         run: |_, _, _| std::future::ready(Ok(())).boxed(),
         undo: Some(Undo {
             does: "the order is removed; at a later attempt, it stays and is declined",
-            run: |o, c, w| remove(o, c, w).boxed(),
+            run: |o, c, w, why| remove(o, c, w, why).boxed(),
         }),
     },
     Step {
@@ -71,7 +71,7 @@ const STEPS: &[Step<Work>] = &[
         run: |o, c, w| reserve(o, c, w).boxed(),
         undo: Some(Undo {
             does: "the catalog gives back what it holds; at a later attempt, it stays held",
-            run: |o, c, w| release(o, c, w).boxed(),
+            run: |o, c, w, _| release(o, c, w).boxed(),
         }),
     },
     Step {
@@ -173,6 +173,9 @@ async fn reserve(orders: &Orders, context: &Context, work: &mut Work) -> Result<
     let reservation = orders.stock(context).reserve(request).await?.into_inner();
     match reservation.state() {
         Held::Held | Held::Committed => Ok(()),
+        Held::Released | Held::Unspecified if work.task.attempt == 1 => {
+            Err(Error::NotPlaced.into())
+        }
         Held::Released | Held::Unspecified => Err(Error::Expired(order.id.clone()).into()),
     }
 }
@@ -187,7 +190,12 @@ async fn release(orders: &Orders, context: &Context, work: &mut Work) -> Result<
 }
 
 /// Takes an order back that could not be placed; only a first attempt places one.
-async fn remove(orders: &Orders, context: &Context, work: &mut Work) -> Result<(), Status> {
+async fn remove(
+    orders: &Orders,
+    context: &Context,
+    work: &mut Work,
+    refusal: &Status,
+) -> Result<(), Status> {
     let mut tx = orders.store.begin_for(context).await?;
     let order: Order = tx.get(&work.order.id).await?;
     if work.task.attempt == 1 {
@@ -199,7 +207,7 @@ async fn remove(orders: &Orders, context: &Context, work: &mut Work) -> Result<(
         order.payment = Some(payment);
         tx.update(&order).await?;
     }
-    tx.abandon_key(&key(&work.task)).await?;
+    tx.refuse_key(&key(&work.task), refusal).await?;
     tx.finish(&work.claim).await?;
     Ok(tx.commit().await?)
 }

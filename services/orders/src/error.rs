@@ -59,6 +59,11 @@ pub(crate) enum Error {
     /// The stock that was held is gone.
     #[error("order {0} has expired: its stock is no longer held")]
     Expired(String),
+    /// Its checkout was refused by a process that ended while it took the checkout back, and with it the reason.
+    #[error(
+        "the order could not be placed, and what was begun of it was taken back; place it again, with a new key"
+    )]
+    NotPlaced,
     /// A refund of nothing, or of more than is left.
     #[error("the amount must be between 1 and {left} minor units of {currency}")]
     RefundOutOfRange {
@@ -106,6 +111,7 @@ impl Failure for Error {
             Self::InvalidEmail => (Code::InvalidArgument, "INVALID_EMAIL"),
             Self::NotFound(_) => (Code::NotFound, "ORDER_NOT_FOUND"),
             Self::SagaNotFound(_) => (Code::NotFound, "SAGA_NOT_FOUND"),
+            Self::NotPlaced => (Code::FailedPrecondition, "ORDER_NOT_PLACED"),
             Self::AnotherCustomers(_) => (Code::PermissionDenied, "ANOTHER_CUSTOMERS_ORDER"),
             Self::WrongState { .. } => (Code::FailedPrecondition, "WRONG_ORDER_STATE"),
             Self::PaymentUnresolved(_) => (Code::FailedPrecondition, "PAYMENT_UNRESOLVED"),
@@ -144,6 +150,7 @@ impl Failure for Error {
             | Self::AnotherCustomers(_)
             | Self::ActionRequired(_)
             | Self::Expired(_)
+            | Self::NotPlaced
             | Self::RefundRefused(_)
             | Self::Unpriceable(_) => Detail::default(),
         }

@@ -7,7 +7,8 @@
 //! Invariant: who has lost the lease of the process's task takes no further step.
 
 use futures_util::future::BoxFuture;
-use mesh::{Code, Context, Status};
+use mesh::replay::is_refusal;
+use mesh::{Context, Status};
 use store::{Claim, Task};
 
 use tradewind::orders::v1::saga_step::State;
@@ -39,8 +40,12 @@ pub(crate) struct Step<W> {
 pub(crate) struct Undo<W> {
     /// What it does, for people.
     pub(crate) does: &'static str,
-    pub(crate) run: Act<W>,
+    pub(crate) run: Undoing<W>,
 }
+
+/// The work of taking a step back, which is told why.
+pub(crate) type Undoing<W> =
+    for<'a> fn(&'a Orders, &'a Context, &'a mut W, &'a Status) -> BoxFuture<'a, Result<(), Status>>;
 
 /// The state of a process on its way.
 pub(crate) trait Work {
@@ -93,7 +98,8 @@ async fn walk<W: Work>(
         if let Err(status) = (step.run)(orders, context, work).await {
             if is_refusal(status.code()) {
                 driven.mark(position, State::Refused);
-                undo(orders, context, process, &steps[..position], work, driven).await?;
+                let undone = Undone { process, steps: &steps[..position], refusal: &status };
+                undo(orders, context, undone, work, driven).await?;
             }
             return Err(status);
         }
@@ -102,11 +108,17 @@ async fn walk<W: Work>(
     Ok(())
 }
 
+/// What is taken back: steps of a process that were done before one was refused.
+struct Undone<'a, W> {
+    process: &'a str,
+    steps: &'a [Step<W>],
+    refusal: &'a Status,
+}
+
 async fn undo<W: Work>(
     orders: &Orders,
     context: &Context,
-    process: &str,
-    done: &[Step<W>],
+    Undone { process, steps, refusal }: Undone<'_, W>,
     work: &mut W,
     driven: &Drive<'_>,
 ) -> Result<(), Status> {
@@ -114,12 +126,12 @@ async fn undo<W: Work>(
     let mut tx = orders.store.begin_for(context).await?;
     tx.renew(work.claim()).await?;
     tx.commit().await?;
-    for (position, step) in done.iter().enumerate().rev() {
+    for (position, step) in steps.iter().enumerate().rev() {
         if let Some(undo) = &step.undo {
             driven.mark(position, State::Undoing);
             orders.faults.pass(process, &undo_of(step.name)).await;
             work.claim().check()?;
-            (undo.run)(orders, context, work).await?;
+            (undo.run)(orders, context, work, refusal).await?;
             driven.mark(position, State::Undone);
         }
     }
@@ -190,27 +202,4 @@ pub(crate) fn busy_if_undecided(status: Status, order_id: &str) -> Status {
 /// Whether a process waits for what is decided elsewhere.
 pub(crate) fn is_undecided(status: &Status) -> bool {
     mesh::failure::reason(status).as_deref() == Some(Error::BUSY)
-}
-
-/// Whether an answer says that nothing was done and nothing will be: no repeat can change it.
-pub(crate) fn is_refusal(code: Code) -> bool {
-    match code {
-        Code::InvalidArgument
-        | Code::NotFound
-        | Code::AlreadyExists
-        | Code::PermissionDenied
-        | Code::FailedPrecondition
-        | Code::OutOfRange
-        | Code::Unimplemented => true,
-        Code::Ok
-        | Code::Cancelled
-        | Code::Unknown
-        | Code::DeadlineExceeded
-        | Code::ResourceExhausted
-        | Code::Aborted
-        | Code::Internal
-        | Code::Unavailable
-        | Code::DataLoss
-        | Code::Unauthenticated => false,
-    }
 }

@@ -1,6 +1,7 @@
 //! Giving back some of what was paid.
 
 use futures_util::FutureExt;
+use mesh::replay::is_refusal;
 use mesh::{Context, Status};
 use serde::{Deserialize, Serialize};
 use store::{Claim, Runner, Task};
@@ -86,7 +87,11 @@ pub(crate) async fn drive(
 ) -> Result<Order, Status> {
     let mut work = Work { task, claim, succeeded: false, order: Order::default() };
     process::drive(orders, context, NAME, STEPS, &mut work).await?;
-    if work.succeeded { Ok(work.order) } else { Err(Error::RefundRefused(work.order.id).into()) }
+    if work.succeeded { Ok(work.order) } else { Err(refused(&work.order)) }
+}
+
+fn refused(order: &Order) -> Status {
+    Error::RefundRefused(order.id.clone()).into()
 }
 
 pub(crate) fn tasks(runner: Runner, orders: &Orders) -> Runner {
@@ -120,7 +125,7 @@ async fn give_back(orders: &Orders, context: &Context, work: &mut Work) -> Resul
     let answer = answer.map_err(|status| process::busy_if_undecided(status, &task.order_id));
     let refund = match answer {
         Ok(answer) => answer.into_inner(),
-        Err(status) if process::is_refusal(status.code()) => {
+        Err(status) if is_refusal(status.code()) => {
             work.succeeded = false;
             return Ok(());
         }
@@ -160,7 +165,7 @@ async fn conclude(orders: &Orders, context: &Context, work: &mut Work) -> Result
     if work.succeeded {
         tx.answer_key(&task.refund_id, &order).await?;
     } else {
-        tx.abandon_key(&task.refund_id).await?;
+        tx.refuse_key(&task.refund_id, &refused(&order)).await?;
     }
     tx.finish(&work.claim).await?;
     tx.commit().await?;

@@ -35,14 +35,7 @@ impl OrdersService for Rpc {
         store.refuse_repeat(&request).await?;
         let context = request.context();
         let asked = request.get_ref().clone();
-        let (quote, project) = match gather::quote(&self.orders, context, asked.lines).await {
-            Ok(gathered) => gathered,
-            // The first call may have emptied the cart meanwhile.
-            Err(refused) => {
-                store.refuse_repeat(&request).await?;
-                return Err(refused);
-            }
-        };
+        let (quote, project) = gather::quote(&self.orders, context, asked.lines).await?;
         let email = gather::email(&self.orders, context, asked.email).await?;
         let guest_token = match context.caller.principal() {
             Principal::Guest { .. } => guest::new_token(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mesh::{Code, Failure, Replay, Response, Status};
+use mesh::{Code, Detail, Failure, HasContext, Replay, Request, Response, Status};
 use prost::Message;
 use store::{Error, List, Store};
 use store_testing::Engine;
@@ -20,8 +20,19 @@ async fn create(store: &Store, key: Option<&str>, name: &str) -> Result<Response
 }
 
 fn replayed(error: Error) -> Label {
-    let Error::Replay(Replay { answer }) = error else { panic!("{error:?}") };
+    let Error::Replay(Replay::Answer(answer)) = error else { panic!("{error:?}") };
     Label::decode(answer).unwrap()
+}
+
+/// What a call is told that ends as another with its key did; it is one that was refused.
+fn refused_before(error: &Error) -> Vec<u8> {
+    let Error::Replay(Replay::Refusal(refusal)) = error else { panic!("{error:?}") };
+    refusal.to_vec()
+}
+
+/// How a call ends whose handler leaves with this.
+async fn left_with(call: &Request<Label>, status: Status) -> Status {
+    call.context().refused(status).await
 }
 
 async fn labels(store: &Store) -> Vec<Label> {
@@ -162,7 +173,7 @@ async fn a_repeat_waits_for_the_answer_of_a_process() {
 }
 
 #[tokio::test]
-async fn a_process_that_came_to_nothing_gives_its_key_up() {
+async fn a_call_whose_process_came_to_nothing_is_refused_again() {
     for engine in Engine::ALL {
         let world = World::new(engine).await;
         let store = world.open().await;
@@ -171,13 +182,83 @@ async fn a_process_that_came_to_nothing_gives_its_key_up() {
         tx.open_key("process").await.unwrap();
         tx.commit().await.unwrap();
 
+        let why = Status::failed_precondition("there is none");
         let mut tx = store.begin_for(&service("shop")).await.unwrap();
-        tx.abandon_key("process").await.unwrap();
+        tx.refuse_key("process", &why).await.unwrap();
         tx.commit().await.unwrap();
 
-        create(&store, Some("key"), "red").await.unwrap();
-        assert_eq!(labels(&store).await.len(), 1, "{engine:?}");
+        // The call itself hears it first, and not as a repeat.
+        let told = left_with(&call, why.clone()).await;
+        assert_eq!((told.code(), told.message()), (Code::FailedPrecondition, "there is none"));
+        let error = create(&store, Some("key"), "red").await.unwrap_err();
+        assert_eq!(refused_before(&error), mesh::replay::encoded(&why), "{engine:?}");
+        assert!(labels(&store).await.is_empty(), "{engine:?}");
     }
+}
+
+#[tokio::test]
+async fn a_call_that_was_refused_is_refused_again() {
+    for engine in Engine::ALL {
+        let world = World::new(engine).await;
+        let store = world.open().await;
+        let call = request(&user("ann"), Some("key"), label("red"));
+        drop(store.begin(&call).await.unwrap());
+        let why = mesh::refuse(Code::NotFound, "test", "NO_RED", "no red", Detail::default());
+
+        let told = left_with(&call, why.clone()).await;
+
+        assert_eq!(told.details(), why.details(), "{engine:?}");
+        let repeat = request(&user("ann"), Some("key"), label("red"));
+        for error in [
+            create(&store, Some("key"), "red").await.unwrap_err(),
+            store.refuse_repeat(&repeat).await.unwrap_err(),
+        ] {
+            assert_eq!(refused_before(&error), why.details(), "{engine:?}");
+        }
+        let error = create(&store, Some("key"), "blue").await.unwrap_err();
+        assert!(matches!(error, Error::KeyReused), "{engine:?}");
+        assert!(labels(&store).await.is_empty(), "{engine:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_gives_way_to_what_its_key_came_to_meanwhile() {
+    for engine in Engine::ALL {
+        let world = World::new(engine).await;
+        let store = world.open().await;
+        let late = request(&user("ann"), Some("key"), label("red"));
+        drop(store.begin(&late).await.unwrap());
+        let made = create(&store, Some("key"), "red").await.unwrap().into_inner();
+        let open = request(&user("ann"), Some("open"), label("blue"));
+        drop(store.begin(&open).await.unwrap());
+        let begun = request(&user("ann"), Some("open"), label("blue"));
+        let mut tx = store.begin(&begun).await.unwrap();
+        tx.open_key("process").await.unwrap();
+        tx.commit().await.unwrap();
+
+        let told = left_with(&late, Status::not_found("no red")).await;
+        let told_open = left_with(&open, Status::not_found("no blue")).await;
+
+        let source = std::error::Error::source(&told).unwrap();
+        let Some(Replay::Answer(answer)) = source.downcast_ref::<Replay>() else {
+            panic!("{engine:?}: {told:?}")
+        };
+        assert_eq!(Label::decode(answer.clone()).unwrap(), made, "{engine:?}");
+        assert_eq!(told_open.code(), Code::Aborted, "{engine:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_repeat_may_change_keeps_no_key() {
+    let world = World::new(Engine::Sqlite).await;
+    let store = world.open().await;
+    let call = request(&user("ann"), Some("key"), label("red"));
+    drop(store.begin(&call).await.unwrap());
+
+    let told = left_with(&call, Status::unavailable("in a while")).await;
+
+    assert_eq!(told.code(), Code::Unavailable);
+    create(&store, Some("key"), "red").await.unwrap();
 }
 
 #[tokio::test]
@@ -201,10 +282,11 @@ async fn the_queue_for_a_key_does_not_hold_up_other_keys() {
 #[test]
 fn a_replay_leaves_a_handler_as_the_stored_answer() {
     let answer = label("red").encode_to_vec();
-    let error = Error::Replay(Replay { answer: answer.clone().into() });
+    let error = Error::Replay(Replay::Answer(answer.clone().into()));
 
     let status = Status::from(error);
 
     let source = std::error::Error::source(&status).unwrap();
-    assert_eq!(source.downcast_ref::<Replay>().unwrap().answer, answer);
+    let Some(Replay::Answer(replayed)) = source.downcast_ref::<Replay>() else { panic!() };
+    assert_eq!(*replayed, answer);
 }

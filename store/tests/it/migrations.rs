@@ -34,7 +34,7 @@ async fn stores_that_open_at_once_migrate_once() {
         let store = world.open().await;
         let shop = service("shop");
         let ran = store.read(&shop).unscoped("SELECT name FROM store_migrations").fetch_all();
-        assert_eq!(ran.await.unwrap().len(), 5, "{engine:?}");
+        assert_eq!(ran.await.unwrap().len(), 6, "{engine:?}");
     }
 }
 

@@ -114,7 +114,10 @@ impl Journey {
     fn ends_with(self, answer: &Answer) -> bool {
         match self {
             Self::FindsNoStock => answer.reason() == "OUT_OF_STOCK",
-            Self::FindsNoProvider => answer.reason() == "NO_PROVIDER",
+            // Where it was killed while it was taken back, the reason is gone.
+            Self::FindsNoProvider => {
+                matches!(answer.reason(), "NO_PROVIDER" | "ORDER_NOT_PLACED")
+            }
             // A repeat is told that it is on its way.
             Self::Cancels => answer.json["state"] == "STATE_CANCELLED",
             Self::Buys | Self::IsDeclined | Self::PaysAgain | Self::Refunds => answer.status == 200,

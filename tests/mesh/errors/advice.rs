@@ -372,6 +372,10 @@ pub(super) const ADVICE: &[(&str, &str)] = &[
         "PAYMENT_REQUIRES_ACTION",
         "Send the customer to `payment.next_action`, then call PayOrder again.",
     ),
+    (
+        "ORDER_NOT_PLACED",
+        "Place it again, with a new key: its checkout was refused by a process that then ended.",
+    ),
     ("ORDER_EXPIRED", "Place a new order: its stock was given back."),
     ("REFUND_OUT_OF_RANGE", "Ask for an amount within what the text says."),
     (

@@ -29,6 +29,8 @@ pub(crate) enum Came {
     Done { order_id: String, answer: Vec<u8> },
     /// It was refused.
     Refused(String),
+    /// There was nothing to ask it for.
+    NotAsked,
     /// Nobody knows.
     Unknown,
 }
@@ -79,7 +81,7 @@ impl Customers {
         }
     }
 
-    /// Asks for everything once more that was answered, or of which nobody knows what came.
+    /// Asks for everything once more that was answered or refused under a key, or of which nobody knows what came.
     pub(crate) async fn ask_again(&self, harness: &Harness) {
         for at in 0..self.acts.len() {
             let repeats = matches!(self.acts[at], Act::Repeat { .. });
@@ -91,9 +93,9 @@ impl Customers {
 
     fn may_have_happened(&self, at: usize) -> bool {
         match locked(&self.came).get(&at) {
-            None => false,
-            // One that was refused is over, unless a try of it was on its way: that one is decided when it arrives.
-            Some(Came::Refused(_)) => locked(&self.open).contains(&at),
+            None | Some(Came::NotAsked) => false,
+            // Without a key it is over, unless a try of it was on its way: that one is decided when it arrives.
+            Some(Came::Refused(_)) => self.has_key(at) || locked(&self.open).contains(&at),
             Some(Came::Done { .. } | Came::Unknown) => true,
         }
     }
@@ -103,11 +105,7 @@ impl Customers {
             Act::Repeat { of } => (*of, &self.acts[*of]),
             act => (at, act),
         };
-        // Whoever never asked has nothing to repeat, and whoever was refused has nothing to hear again.
-        let came = match self.call(harness, at, act).await {
-            Some(answer) => came(answer),
-            None => Came::Refused("there is nothing to do it with".into()),
-        };
+        let came = self.call(harness, at, act).await.map_or(Came::NotAsked, came);
         self.keep(at, &came);
         came
     }
@@ -119,12 +117,14 @@ impl Customers {
         }
         let before = locked(&self.came).get(&at).cloned();
         match (&before, came) {
-            (Some(Came::Done { .. }), Came::Unknown) => {}
+            (Some(Came::Done { .. }), Came::Unknown | Came::NotAsked) => {}
+            (Some(Came::Refused(_)), Came::Unknown | Came::NotAsked) if self.has_key(at) => {}
+            (Some(before @ Came::Refused(_)), now) if self.has_key(at) => {
+                self.compare(at, before, now);
+            }
             (Some(before @ Came::Done { .. }), now) => {
-                if before != now && self.has_key(at) {
-                    let (act, before, now) = (&self.acts[at], shown(before), shown(now));
-                    let text = format!("{act:?} was answered {before}, and then {now}");
-                    locked(&self.otherwise).push(text);
+                if self.has_key(at) {
+                    self.compare(at, before, now);
                 }
             }
             (_, came) => {
@@ -133,7 +133,14 @@ impl Customers {
         }
     }
 
-    /// Whether an act's call has an idempotency key, so that a repeat has the first one's answer.
+    fn compare(&self, at: usize, before: &Came, now: &Came) {
+        if before != now {
+            let (act, before, now) = (&self.acts[at], shown(before), shown(now));
+            locked(&self.otherwise).push(format!("{act:?} was answered {before}, and then {now}"));
+        }
+    }
+
+    /// Whether an act's call has an idempotency key, so that a repeat ends as the first one.
     fn has_key(&self, at: usize) -> bool {
         matches!(self.acts[at], Act::Buy { .. } | Act::Pay { .. } | Act::Refund { .. })
     }
@@ -143,7 +150,7 @@ impl Customers {
         let Act::Buy { customer, .. } = &self.acts[of] else { return None };
         match locked(&self.came).get(&of)? {
             Came::Done { order_id, .. } => Some((*customer, order_id.clone())),
-            Came::Refused(_) | Came::Unknown => None,
+            Came::Refused(_) | Came::NotAsked | Came::Unknown => None,
         }
     }
 
@@ -280,6 +287,7 @@ fn shown(came: &Came) -> String {
     match came {
         Came::Done { order_id, answer } => format!("with {order_id} in {} bytes", answer.len()),
         Came::Refused(why) => format!("by {why}"),
+        Came::NotAsked => "by nobody, for it was not asked".into(),
         Came::Unknown => "by nobody".into(),
     }
 }

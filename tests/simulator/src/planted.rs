@@ -39,6 +39,8 @@ pub(crate) enum Bug {
     IgnoresKeys,
     /// The answer that is kept under a key is not the one that was given.
     KeepsOtherAnswer,
+    /// A refusal is not kept under its key.
+    ForgetsRefusals,
     /// A commit fails, and its service is told that it was made.
     PretendsCommits,
     /// The provider takes the amount twice, under another key.
@@ -59,26 +61,27 @@ pub(crate) enum Bug {
 
 impl Bug {
     /// What is put into which service's database.
-    fn trigger(self) -> Option<(&'static str, &'static str)> {
+    fn triggers(self) -> Option<(&'static str, &'static [&'static str])> {
         Some(match self {
-            Self::ForgetsEvents => ("orders", FORGETS_EVENTS),
-            Self::SkipsInbox => ("notifications", SKIPS_INBOX),
-            Self::MailsTwice => ("notifications", MAILS_TWICE),
-            Self::ForgetsStock => ("orders", FORGETS_STOCK),
-            Self::ForgetsCheckout => ("orders", FORGETS_CHECKOUT),
-            Self::ForgetsAttempt => ("payments", FORGETS_ATTEMPT),
-            Self::ForgetsSettling => ("payments", FORGETS_SETTLING),
-            Self::ReservesTwice => ("catalog", RESERVES_TWICE),
-            Self::LosesUnit => ("catalog", LOSES_UNIT),
-            Self::PostsTwice => ("ledger", POSTS_TWICE),
-            Self::CreditsMore => ("ledger", CREDITS_MORE),
-            Self::IgnoresKeys => ("orders", IGNORES_KEYS),
-            Self::KeepsOtherAnswer => ("orders", KEEPS_OTHER_ANSWER),
-            Self::ForgetsRefund => ("orders", FORGETS_REFUND),
-            Self::CountsRefundTwice => ("orders", COUNTS_REFUND_TWICE),
-            Self::ConfirmsTwice => ("orders", CONFIRMS_TWICE),
-            Self::PaysTwice => ("payments", PAYS_TWICE),
-            Self::Resurrects => ("orders", RESURRECTS),
+            Self::ForgetsEvents => ("orders", &[FORGETS_EVENTS]),
+            Self::SkipsInbox => ("notifications", &[SKIPS_INBOX]),
+            Self::MailsTwice => ("notifications", &[MAILS_TWICE]),
+            Self::ForgetsStock => ("orders", &[FORGETS_STOCK]),
+            Self::ForgetsCheckout => ("orders", &[FORGETS_CHECKOUT]),
+            Self::ForgetsAttempt => ("payments", &[FORGETS_ATTEMPT]),
+            Self::ForgetsSettling => ("payments", &[FORGETS_SETTLING]),
+            Self::ReservesTwice => ("catalog", &[RESERVES_TWICE]),
+            Self::LosesUnit => ("catalog", &[LOSES_UNIT]),
+            Self::PostsTwice => ("ledger", &[POSTS_TWICE]),
+            Self::CreditsMore => ("ledger", &[CREDITS_MORE]),
+            Self::IgnoresKeys => ("orders", &[IGNORES_KEYS]),
+            Self::KeepsOtherAnswer => ("orders", &[KEEPS_OTHER_ANSWER]),
+            Self::ForgetsRefusals => ("orders", &[FORGETS_REFUSALS, FORGETS_REFUSALS_OF_CALLS]),
+            Self::ForgetsRefund => ("orders", &[FORGETS_REFUND]),
+            Self::CountsRefundTwice => ("orders", &[COUNTS_REFUND_TWICE]),
+            Self::ConfirmsTwice => ("orders", &[CONFIRMS_TWICE]),
+            Self::PaysTwice => ("payments", &[PAYS_TWICE]),
+            Self::Resurrects => ("orders", &[RESURRECTS]),
             Self::ReleasesNothing
             | Self::PretendsCommits
             | Self::TakesTwice
@@ -88,10 +91,12 @@ impl Bug {
 
     /// Puts it where it belongs; one that is there already stays.
     pub(crate) async fn plant(self, harness: &Harness) -> Result<()> {
-        let Some((service, does)) = self.trigger() else { return Ok(()) };
-        let sql = format!("CREATE TRIGGER IF NOT EXISTS planted {does}");
+        let Some((service, triggers)) = self.triggers() else { return Ok(()) };
         let mut tx = harness.store(service).begin_for(&anybody(harness)).await?;
-        tx.unscoped(sql).execute().await?;
+        for (at, does) in triggers.iter().enumerate() {
+            let sql = format!("CREATE TRIGGER IF NOT EXISTS planted_{at} {does}");
+            tx.unscoped(sql).execute().await?;
+        }
         Ok(tx.commit().await?)
     }
 }
@@ -131,6 +136,12 @@ const IGNORES_KEYS: &str = "AFTER INSERT ON store_keys \
     AND actor = NEW.actor AND key = NEW.key; END";
 const KEEPS_OTHER_ANSWER: &str = "AFTER UPDATE OF answer ON store_keys WHEN NEW.answer IS NOT NULL \
     BEGIN UPDATE store_keys SET answer = x'' WHERE project = NEW.project AND method = NEW.method \
+    AND actor = NEW.actor AND key = NEW.key; END";
+const FORGETS_REFUSALS: &str = "AFTER UPDATE OF refusal ON store_keys WHEN NEW.refusal IS NOT NULL \
+    BEGIN DELETE FROM store_keys WHERE project = NEW.project AND method = NEW.method \
+    AND actor = NEW.actor AND key = NEW.key; END";
+const FORGETS_REFUSALS_OF_CALLS: &str = "AFTER INSERT ON store_keys WHEN NEW.refusal IS NOT NULL \
+    BEGIN DELETE FROM store_keys WHERE project = NEW.project AND method = NEW.method \
     AND actor = NEW.actor AND key = NEW.key; END";
 const FORGETS_REFUND: &str = "AFTER UPDATE OF state ON order_refunds WHEN NEW.state = 'SUCCEEDED' \
     BEGIN UPDATE orders SET refunded_minor = refunded_minor - 1 \

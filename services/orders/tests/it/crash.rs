@@ -33,8 +33,11 @@ async fn an_undo_that_dies_anywhere_is_done_to_its_end() {
 
             assert!(world.all().await.is_empty(), "{point}");
             assert_eq!(world.catalog.level("var_shirt"), (10, 0), "{point}");
+            // What it was refused for is known no more where nothing was held any more.
             let again = crate::world::refusal(world.place("k", "card_none").await);
-            assert_eq!(again, (mesh::Code::FailedPrecondition, "NO_PROVIDER".into()), "{point}");
+            let why =
+                if point.ends_with("undo_placed") { "ORDER_NOT_PLACED" } else { "NO_PROVIDER" };
+            assert_eq!(again, (mesh::Code::FailedPrecondition, why.into()), "{point}");
             assert_eq!(world.till.intents(), 0, "{point}");
         }
     }
@@ -105,7 +108,9 @@ async fn a_checkout_that_dies_before_it_is_refused_is_undone() {
         assert!(world.all().await.is_empty());
         assert_eq!(world.till.intents(), 0);
         world.catalog.sell("var_shirt", 1_000, true, 5);
-        assert!(world.place("k", "sim_ok").await.is_ok());
+        let again = crate::world::refusal(world.place("k", "sim_ok").await);
+        assert_eq!(again, (mesh::Code::FailedPrecondition, "OUT_OF_STOCK".into()), "{engine:?}");
+        assert!(world.place("new", "sim_ok").await.is_ok());
     }
 }
 

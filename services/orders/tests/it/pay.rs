@@ -73,9 +73,12 @@ async fn a_method_that_no_provider_takes_leaves_the_order_as_it_was() {
         let refused = world.pay(&order.id, "p", "card_none").await;
         let after = world.get(&order.id).await;
         let (_, held) = world.catalog.level("var_shirt");
-        let paid = world.pay(&order.id, "p", "sim_ok").await.unwrap();
+        let again = world.pay(&order.id, "p", "card_none").await;
+        let paid = world.pay(&order.id, "new", "sim_ok").await.unwrap();
 
-        assert_eq!(refusal(refused), (Code::FailedPrecondition, "NO_PROVIDER".into()));
+        for refused in [refused, again] {
+            assert_eq!(refusal(refused), (Code::FailedPrecondition, "NO_PROVIDER".into()));
+        }
         assert_eq!(stands(&after), (State::PendingPayment, payment::State::Declined));
         assert_eq!(held, 2);
         assert_eq!(paid.state(), State::Confirmed);

