@@ -34,6 +34,8 @@ pub(crate) struct Outcome {
     pub(crate) acts: usize,
     pub(crate) lives: u64,
     pub(crate) took: Duration,
+    /// The databases, as the history left them.
+    pub(crate) directory: TempDir,
 }
 
 /// What outlives every death of the mesh.
@@ -79,7 +81,8 @@ fn play(template: &Template, seed: u64, bug: Option<Bug>, inputs: Inputs) -> Res
         }
     };
     let trace = history.agent.trace();
-    Ok(Outcome { seed, broken, trace, acts: count, lives, took: began.elapsed() })
+    let (took, directory) = (began.elapsed(), history.directory);
+    Ok(Outcome { seed, broken, trace, acts: count, lives, took, directory })
 }
 
 impl History {

@@ -1,6 +1,8 @@
 //! `simulator run`: many histories, and what broke in them.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -33,6 +35,9 @@ pub(crate) struct Arguments {
     /// A bug that is planted in all of them.
     #[arg(long, value_enum)]
     planted: Option<Bug>,
+    /// Keeps the databases of each history in which something broke, in a folder named by its seed.
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
     /// Prints the faults of every history, and how long it took.
     #[arg(long)]
     trace: bool,
@@ -63,7 +68,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
                 return;
             }
             match history::run(&template, arguments.seed + at, arguments.planted) {
-                Ok(outcome) => add(&sum, outcome, arguments.trace),
+                Ok(outcome) => {
+                    if let (Some(keep), false) = (&arguments.keep, outcome.broken.is_empty()) {
+                        keep_databases(&outcome, keep);
+                    }
+                    add(&sum, outcome, arguments.trace);
+                }
                 Err(error) => {
                     // A machine with more to do than it can has let a deadline pass before anything was tried.
                     let seed = arguments.seed + at;
@@ -87,6 +97,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     );
     conclude(&sum, began.elapsed());
     Ok(sum.broken.is_empty() && sum.histories > 0)
+}
+
+fn keep_databases(outcome: &Outcome, keep: &Path) {
+    let folder = keep.join(outcome.seed.to_string());
+    let kept = fs::create_dir_all(&folder).and_then(|()| {
+        for file in fs::read_dir(outcome.directory.path())? {
+            let file = file?;
+            fs::copy(file.path(), folder.join(file.file_name()))?;
+        }
+        Ok(())
+    });
+    if let Err(error) = kept {
+        tell(&format!("the databases of seed {} cannot be kept: {error}", outcome.seed));
+    }
 }
 
 fn add(sum: &Mutex<Sum>, outcome: Outcome, trace: bool) {
