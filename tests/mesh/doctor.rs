@@ -21,14 +21,14 @@ async fn tradewind(line: &[&str]) -> (bool, String) {
 
 /// What was found, in the order in which it was looked for.
 #[derive(Debug)]
-struct Report {
+pub(crate) struct Report {
     passed: bool,
     findings: Vec<Value>,
 }
 
 impl Report {
     /// The verdicts of a check, each with what was found.
-    fn of(&self, check: &str) -> Vec<(&str, &str)> {
+    pub(crate) fn of(&self, check: &str) -> Vec<(&str, &str)> {
         let of_check = self.findings.iter().filter(|finding| finding["check"] == check);
         of_check
             .map(|it| (it["verdict"].as_str().unwrap(), it["found"].as_str().unwrap()))
@@ -37,7 +37,7 @@ impl Report {
 
     /// Whether a check has failed for what these words say, with something to do about it.
     #[track_caller]
-    fn fails(&self, check: &str, words: &str) {
+    pub(crate) fn fails(&self, check: &str, words: &str) {
         let failed = self.findings.iter().find(|finding| {
             let says = finding["found"].as_str().unwrap().contains(words);
             finding["check"] == check && finding["verdict"] == "fail" && says
@@ -49,14 +49,14 @@ impl Report {
 
     /// Whether a check has passed, each time.
     #[track_caller]
-    fn passes(&self, check: &str) {
+    pub(crate) fn passes(&self, check: &str) {
         let found = self.of(check);
         assert!(!found.is_empty(), "{check} was not looked at");
         assert!(found.iter().all(|(verdict, _)| *verdict == "pass"), "{found:?}");
     }
 }
 
-async fn doctor(line: &[&str]) -> Report {
+pub(crate) async fn doctor(line: &[&str]) -> Report {
     let (passed, said) = tradewind(&[&["doctor", "--json"], line].concat()).await;
     let report: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}"));
     assert_eq!(report["passed"], passed, "{said}");

@@ -26,6 +26,7 @@ mod operator;
 mod outbox;
 mod pages;
 mod parts;
+mod prometheus;
 mod readme;
 mod redis;
 mod sample;

@@ -2,6 +2,7 @@
 //!
 //! Invariant: it changes nothing but a file in the data directory, which it removes again.
 
+mod alerts;
 mod backups;
 mod clocks;
 mod configured;
@@ -45,6 +46,10 @@ pub(crate) struct Arguments {
     /// Fails for what must not be so in production, and is a warning otherwise.
     #[arg(long, help_heading = "Doctor")]
     production: bool,
+    /// The Prometheus that reads this mesh, such as `http://prometheus:9090`, for whether somebody is woken when something
+    /// breaks.
+    #[arg(long, env = "TRADEWIND_PROMETHEUS", value_name = "URL", help_heading = "Doctor")]
+    prometheus: Option<String>,
     /// Reports as JSON.
     #[arg(long, help_heading = "Doctor")]
     json: bool,
@@ -82,7 +87,7 @@ fn summary(findings: &[Finding]) -> String {
 }
 
 async fn look(arguments: &Arguments, observing: &observing::Options) -> Vec<Finding> {
-    let Arguments { serve, replicas, production, .. } = arguments;
+    let Arguments { serve, replicas, production, prometheus, .. } = arguments;
     let here = match serve.services.as_slice() {
         [] => Noun::ALL.to_vec(),
         named => named.to_vec(),
@@ -100,7 +105,9 @@ async fn look(arguments: &Arguments, observing: &observing::Options) -> Vec<Find
         findings.extend(disk::look(&serve.storage.place.data));
     }
     findings.extend(production::look(serve, &here, observing, *production));
-    findings.extend(backups::look(serve, Verdict::of_production(*production), &clock).await);
+    let severe = Verdict::of_production(*production);
+    findings.extend(backups::look(serve, severe, &clock).await);
+    findings.extend(alerts::look(prometheus.as_deref(), severe).await);
     findings
 }
 
