@@ -16,13 +16,14 @@ export interface Mesh {
   stop(): Promise<void>;
 }
 
-/** Starts a mesh with the sample shop, for pages of these origins; it answers when this resolves. */
-export async function startMesh(allowedOrigins: readonly string[]): Promise<Mesh> {
+/** Starts a mesh with the sample shop, for pages of these origins, told more; it answers when this resolves. */
+export async function startMesh(allowedOrigins: readonly string[], more: readonly string[] = []): Promise<Mesh> {
   const data = await mkdtemp(join(tmpdir(), "tradewind-sdk-"));
   const child = spawn(
     BINARY,
     ["serve", "--demo-shop", "--data", data, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"].concat(
       allowedOrigins.length > 0 ? ["--allowed-origins", allowedOrigins.join()] : [],
+      more,
     ),
     // Its own directory, so that what it is told comes from here alone.
     { cwd: data, env: {}, stdio: ["ignore", "pipe", "pipe"] },
