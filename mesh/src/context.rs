@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use tonic::{Code, Status};
+use tonic::Status;
 
 use crate::caller::{Caller, DEFAULT_PROJECT};
 use crate::failure::Refusal;
@@ -99,12 +99,10 @@ impl Context {
         let _ = self.transactions.keeper.set(keeper);
     }
 
-    /// What a call that failed in its handler ends with: a refusal is kept under its key before it is told. Not where
-    /// the message alone is at fault: that is refused whenever it comes, and may be mended.
+    /// What a call that failed in its handler ends with: a refusal is kept under its key before it is told.
     pub async fn refused(&self, status: Status) -> Status {
-        let is_final = status.code() != Code::InvalidArgument && is_refusal(status.code());
         match self.transactions.keeper.get() {
-            Some(keeper) if is_final => keeper.keep(status).await,
+            Some(keeper) if is_refusal(status.code()) => keeper.keep(status).await,
             _ => status,
         }
     }

@@ -98,7 +98,7 @@ fn parameters(schemas: &mut Schemas<'_>, binding: &Binding) -> Vec<Value> {
             "name": "idempotency-key",
             "in": "header",
             "required": key == Idempotency::KeyRequired,
-            "description": "Makes a repeat the same call: it is answered with the first answer.",
+            "description": "Makes a repeat the same call: it ends as the first one did, answered or refused. A new try takes a new one.",
             "schema": { "type": "string", "minLength": 1, "maxLength": 255 },
         }));
     }
