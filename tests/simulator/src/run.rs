@@ -17,6 +17,9 @@ use crate::{say, tell};
 /// How many histories are told of at length; the others by their seeds.
 const TOLD: usize = 5;
 
+/// After how many more it is told that it goes on.
+const TELLS_EVERY: u64 = 500;
+
 /// What is run.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -120,6 +123,9 @@ fn add(sum: &Mutex<Sum>, outcome: Outcome, trace: bool) {
     sum.faults += outcome.trace.len();
     sum.lives += outcome.lives;
     sum.took += outcome.took;
+    if sum.histories.is_multiple_of(TELLS_EVERY) {
+        tell(&format!("{} histories, {} broken", sum.histories, sum.broken.len()));
+    }
     if trace {
         let Outcome { seed, took, lives, acts, .. } = &outcome;
         tell(&format!("seed {seed}: {} ms, {acts} acts, {lives} lives", took.as_millis()));
