@@ -67,14 +67,21 @@ pub(crate) fn tasks(runner: Runner, orders: &Orders) -> Runner {
 }
 
 async fn commit_stock(orders: &Orders, context: &Context, task: CommitStock) -> Result<(), Status> {
-    let order: Order = orders.store.read(context).get(&task.order_id).await?;
-    // Its stock was given back, or is about to be.
-    if matches!(order.state(), State::Cancelling | State::Cancelled) {
+    if is_given_up(orders, context, &task.order_id).await? {
         return Ok(());
     }
-    let request = CommitReservationRequest { order_id: task.order_id };
-    orders.stock(context).commit_reservation(request).await?;
-    Ok(())
+    let request = CommitReservationRequest { order_id: task.order_id.clone() };
+    match orders.stock(context).commit_reservation(request).await {
+        // It was cancelled in between.
+        Err(_) if is_given_up(orders, context, &task.order_id).await? => Ok(()),
+        committed => committed.map(|_| ()),
+    }
+}
+
+/// Whether an order's stock was given back, or is about to be.
+async fn is_given_up(orders: &Orders, context: &Context, id: &str) -> Result<bool, Error> {
+    let order: Order = orders.store.read(context).get(id).await?;
+    Ok(matches!(order.state(), State::Cancelling | State::Cancelled))
 }
 
 async fn reconcile(orders: &Orders, context: &Context, task: Reconcile) -> Result<(), Status> {
