@@ -113,10 +113,11 @@ impl Context {
     }
 }
 
-/// The transactions of some work.
+/// The transactions of some work, and what is kept besides them.
 #[derive(Debug, Default)]
 struct Transactions {
     open: AtomicUsize,
+    /// Who keeps it when the call is refused.
     keeper: OnceLock<Arc<dyn KeepsRefusal>>,
     /// Each tells that what a transaction has read is kept, or is dropped when it is not.
     unkept: Mutex<Vec<oneshot::Receiver<()>>>,

@@ -32,5 +32,6 @@ mod redis;
 mod sample;
 mod shell;
 mod tasks;
+mod tools;
 mod traces;
 mod world;

@@ -1,24 +1,20 @@
 //! What a doctor finds of alerts, by a real Prometheus where one is installed.
 
 use std::fs;
-use std::io::Write;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
+use std::path::Path;
 
 use serde_json::json;
+use store_testing::Engine;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
 use crate::doctor::doctor;
 use crate::http;
+use crate::tools::{self, PATIENCE};
 use crate::world::{Shape, World, free_address};
-use store_testing::Engine;
 
-/// How long it may take to start, and to have read what it reads.
-const PATIENCE: Duration = Duration::from_secs(60);
 const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../helm/tradewind/files/alerts.yaml");
 
 /// A running Prometheus; it ends when it is dropped.
@@ -28,13 +24,6 @@ struct Prometheus {
     _child: Child,
 }
 
-fn installed() -> Option<PathBuf> {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/prometheus");
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let on_path = std::env::split_paths(&path).map(|folder| folder.join("prometheus"));
-    [own].into_iter().chain(on_path).find(|prometheus| prometheus.is_file())
-}
-
 impl Prometheus {
     /// One with this configuration, which has been read at least once.
     async fn start(program: &Path, configuration: &serde_json::Value) -> Self {
@@ -42,21 +31,12 @@ impl Prometheus {
         let file = folder.path().join("prometheus.json");
         // JSON is YAML.
         fs::write(&file, configuration.to_string()).unwrap();
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .arg(format!("--config.file={}", file.display()))
             .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
-            .arg(format!("--web.listen-address={address}"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let deadline = Instant::now() + PATIENCE;
-        while http::status(address, "/-/ready").await != Some(200) {
-            assert!(Instant::now() < deadline, "Prometheus does not answer");
-            tokio::task::yield_now().await;
-        }
+            .arg(format!("--web.listen-address={address}"));
+        let child = tools::start(&mut command, address, "/-/ready").await;
         Self { address, _folder: folder, _child: child }
     }
 
@@ -76,12 +56,8 @@ impl Prometheus {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn alerts_are_looked_for_where_they_would_be_raised() {
-    let Some(program) = installed() else {
-        let text = "SKIPPED: no Prometheus in target/tools or on the PATH; scripts/observability.sh tools builds one";
-        // A closed standard error is no reason to fail.
-        let _ = writeln!(std::io::stderr(), "{text}");
-        return;
-    };
+    let builds = "scripts/observability.sh tools";
+    let Some(program) = tools::installed("prometheus", builds) else { return };
     let world = World::start(Shape::Near, Engine::Sqlite).await;
     let manager = free_address().await.to_string();
     let whole = json!({

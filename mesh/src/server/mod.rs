@@ -112,7 +112,7 @@ impl Stack {
             Err(refusal) => Err(refusal.into()),
         };
         let mut response = layered.unwrap_or_else(Status::into_http);
-        if let Some(replayed) = replay(&response) {
+        if let Some(replayed) = replayed(&response) {
             response = replayed;
         }
         let failure = complete(response.headers_mut());
@@ -292,7 +292,7 @@ fn context(
 }
 
 /// How a call ended whose key came before.
-fn replay(response: &Response<Body>) -> Option<Response<Body>> {
+fn replayed(response: &Response<Body>) -> Option<Response<Body>> {
     let status = response.extensions().get::<Status>()?;
     let mut replayed = match std::error::Error::source(status)?.downcast_ref::<Replay>()? {
         Replay::Answer(answer) => {

@@ -43,7 +43,7 @@ pub(super) async fn look(prometheus: Option<&str>, severe: Verdict) -> Vec<Findi
 }
 
 /// What Prometheus says of itself.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Told {
     rules: Value,
     managers: Value,

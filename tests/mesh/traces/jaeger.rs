@@ -1,9 +1,7 @@
 //! A Jaeger of this test's own, where one is installed.
 
-use std::io::Write;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::Path;
 use std::time::Duration;
 
 use ::http::Method;
@@ -12,11 +10,9 @@ use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
 use super::told::{Told, Tree};
-use crate::http::{self, try_call};
+use crate::http::try_call;
+use crate::tools::{self, PATIENCE};
 use crate::world::free_address;
-
-/// How long it may take to start, and a trace to come.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running Jaeger; it ends when it is dropped.
 pub(crate) struct Jaeger {
@@ -25,44 +21,21 @@ pub(crate) struct Jaeger {
     _child: Child,
 }
 
-/// Says that there is no Jaeger, past what a test's output is kept back by.
-pub(crate) fn skipped() {
-    let text = "SKIPPED: no Jaeger in target/tools or on the PATH; scripts/jaeger.sh builds one";
-    // A closed standard error is no reason to fail.
-    let _ = writeln!(std::io::stderr(), "{text}");
-}
-
-fn installed() -> Option<PathBuf> {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/jaeger");
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let on_path = std::env::split_paths(&path).map(|folder| folder.join("jaeger"));
-    [own].into_iter().chain(on_path).find(|jaeger| jaeger.is_file())
-}
-
 impl Jaeger {
     /// One that takes spans and answers questions; none where none is installed.
     pub(crate) async fn start() -> Option<Self> {
-        let program = installed()?;
+        let program = tools::installed("jaeger", "scripts/jaeger.sh")?;
         let [otlp, query, health] =
             [free_address().await, free_address().await, free_address().await];
         let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/trace/jaeger.yaml");
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .arg("--config")
             .arg(config)
             .env("JAEGER_OTLP", otlp.to_string())
             .env("JAEGER_QUERY", query.to_string())
-            .env("JAEGER_HEALTH", health.to_string())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let deadline = Instant::now() + PATIENCE;
-        while http::status(query, "/api/services").await != Some(200) {
-            assert!(Instant::now() < deadline, "Jaeger does not answer");
-            tokio::task::yield_now().await;
-        }
+            .env("JAEGER_HEALTH", health.to_string());
+        let child = tools::start(&mut command, query, "/api/services").await;
         Some(Self { otlp, query, _child: child })
     }
 

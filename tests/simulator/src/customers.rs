@@ -116,25 +116,20 @@ impl Customers {
             locked(&self.open).insert(at);
         }
         let before = locked(&self.came).get(&at).cloned();
-        match (&before, came) {
-            (Some(Came::Done { .. }), Came::Unknown | Came::NotAsked) => {}
-            (Some(Came::Refused(_)), Came::Unknown | Came::NotAsked) if self.has_key(at) => {}
-            (Some(before @ Came::Refused(_)), now) if self.has_key(at) => {
-                self.compare(at, before, now);
+        match &before {
+            Some(before @ (Came::Done { .. } | Came::Refused(_))) if self.has_key(at) => {
+                self.compare(at, before, came);
             }
-            (Some(before @ Came::Done { .. }), now) => {
-                if self.has_key(at) {
-                    self.compare(at, before, now);
-                }
-            }
-            (_, came) => {
+            Some(Came::Done { .. }) => {}
+            _ => {
                 locked(&self.came).insert(at, came.clone());
             }
         }
     }
 
+    /// Notes an end that is not the one before; to hear nothing is none.
     fn compare(&self, at: usize, before: &Came, now: &Came) {
-        if before != now {
+        if before != now && !matches!(now, Came::Unknown | Came::NotAsked) {
             let (act, before, now) = (&self.acts[at], shown(before), shown(now));
             locked(&self.otherwise).push(format!("{act:?} was answered {before}, and then {now}"));
         }
