@@ -66,6 +66,23 @@ pub enum TokenKind {
 /// Which permissions each role gives.
 pub type Roles = BTreeMap<&'static str, BTreeSet<&'static str>>;
 
+/// Checks access tokens that come in a message.
+#[derive(Debug, Clone)]
+pub struct Tokens {
+    identity: Arc<Identity>,
+}
+
+impl Tokens {
+    pub(crate) fn new(identity: Arc<Identity>) -> Self {
+        Self { identity }
+    }
+
+    /// Whom a token shows, when it is good.
+    pub async fn check(&self, token: &str) -> Result<Caller, Refusal> {
+        self.identity.check(token).await
+    }
+}
+
 /// Tells who calls.
 #[derive(Debug)]
 pub(crate) struct Identity {

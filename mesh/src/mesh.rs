@@ -17,7 +17,6 @@ use tonic::service::Routes;
 use crate::admission::Admission;
 use crate::audit::{Auditors, Audits, Elsewhere};
 use crate::bus::Bus;
-use crate::caller::Caller;
 use crate::callers::Callers;
 use crate::changes::Changes;
 use crate::channel::{
@@ -27,9 +26,8 @@ use crate::channelz::Registry;
 use crate::chaos::Chaos;
 use crate::clock::Clock;
 use crate::events::{Intake, MeshBus, Subscriptions};
-use crate::failure::Refusal;
 use crate::health::HealthState;
-use crate::identity::{Identity, Roles};
+use crate::identity::{Identity, Roles, Tokens};
 use crate::limits::{Limiter, Limits};
 use crate::locks::Locks;
 use crate::metrics::Metrics;
@@ -121,6 +119,9 @@ pub enum ConfigError {
 }
 
 /// The mesh of one process. Cheap to clone.
+///
+/// It owns its services, so none of them may keep it: together they would never end. What a service
+/// needs of it, it asks for when it is made.
 #[derive(Clone)]
 pub struct Mesh {
     parts: Arc<Parts>,
@@ -368,9 +369,10 @@ impl Mesh {
         &self.parts.trust
     }
 
-    /// Whom an access token shows, when it is good: for tokens that come in a message.
-    pub async fn check_token(&self, token: &str) -> Result<Caller, Refusal> {
-        self.parts.identity.check(token).await
+    /// Checks access tokens, for a service that is given one in a message.
+    #[must_use]
+    pub fn tokens(&self) -> Tokens {
+        Tokens::new(Arc::clone(&self.parts.identity))
     }
 
     /// Locks that one replica has at a time.

@@ -56,7 +56,7 @@ pub fn service(config: Config, store: Store, mesh: &Mesh) -> mesh::Service {
     let runner = store.runner().schedule(schedule, "cart.expire", move |context, _| {
         expiry::sweep(swept.clone(), config.guest_idle, context)
     });
-    let carts = rpc::Carts { store, mesh: mesh.clone(), catalog: mesh.peer(NAME, "catalog") };
+    let carts = rpc::Carts { store, tokens: mesh.tokens(), catalog: mesh.peer(NAME, "catalog") };
     mesh::Service::new(NAME)
         .answer(CartServiceServer::new(carts))
         .consume(consumer)

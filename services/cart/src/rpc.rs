@@ -1,6 +1,7 @@
 //! The contract answered.
 
-use mesh::{Code, HasContext, Mesh, Peer, Principal, Request, Response, Status, async_trait};
+use mesh::identity::Tokens;
+use mesh::{Code, HasContext, Peer, Principal, Request, Response, Status, async_trait};
 use store::{Store, Tx};
 use tradewind::cart::v1::cart_service_server::CartService;
 use tradewind::cart::v1::{
@@ -17,7 +18,7 @@ use crate::store::{self as sql, Customer};
 /// Answers for carts.
 pub(crate) struct Carts {
     pub(crate) store: Store,
-    pub(crate) mesh: Mesh,
+    pub(crate) tokens: Tokens,
     pub(crate) catalog: Peer,
 }
 
@@ -202,7 +203,7 @@ impl Carts {
 
     /// The guest whose token is in the message.
     async fn guest(&self, request: &Request<MergeCartRequest>) -> Result<Customer, Status> {
-        let shown = self.mesh.check_token(&request.get_ref().guest_access_token).await;
+        let shown = self.tokens.check(&request.get_ref().guest_access_token).await;
         let guest = match shown.map_err(Status::from) {
             Ok(guest) => guest,
             // The caller is known; it is the message that is wrong.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use harness::{BEGINNING, Harness, Part, Place, part};
 use mesh::limits::Limits;
 use mesh::{Clock, Faults, Ids};
@@ -105,17 +105,19 @@ impl Template {
     pub(crate) fn make() -> Result<Self> {
         let directory = directory()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let variants = runtime.block_on(async {
+        let (variants, metrics) = runtime.block_on(async {
             let agent = Agent::new(0, None);
             let harness = start(directory.path(), &Clock::at(BEGINNING), 0, &agent).await?;
             let variants = fill(&harness).await?;
             harness.settle().await;
             harness.end().await;
             harness.close();
-            anyhow::Ok(variants)
+            anyhow::Ok((variants, Arc::downgrade(harness.mesh.metrics())))
         })?;
         drop(runtime);
         wait_until_closed(directory.path())?;
+        // Thousands of lives follow: a service that keeps its mesh, which owns it, would fill the memory.
+        ensure!(metrics.strong_count() == 0, "a mesh that has ended is still in memory");
         Ok(Self { directory, variants })
     }
 
