@@ -150,6 +150,8 @@ if [ "$1" = test ] || [ "$1" = coverage ]; then
   need ip iproute2
   need mount mount
   need faketime faketime
+  # A guide encrypts a backup with it.
+  need age age
   need node nodejs
   need npm npm
   need chromium chromium

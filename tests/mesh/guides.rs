@@ -10,11 +10,11 @@ use std::path::PathBuf;
 use store_testing::Server;
 
 use crate::sample::shop;
-use crate::shell::{Desk, grpcurl, said};
+use crate::shell::{Desk, grpcurl, installed, said};
 
 /// What a block may need.
-const NEEDS: [&str; 8] =
-    ["cluster", "docker", "grpcurl", "jaeger", "postgres", "root", "rust", "time"];
+const NEEDS: [&str; 9] =
+    ["age", "cluster", "docker", "grpcurl", "jaeger", "postgres", "root", "rust", "time"];
 /// Names of languages that a shell's lines could hide behind.
 const OTHER_NAMES: [&str; 4] = ["bash", "console", "shell", "zsh"];
 
@@ -89,6 +89,7 @@ fn block(line: usize, info: &str, text: String) -> Result<Option<Block>, String>
 fn is_here(needs: &str) -> bool {
     match needs {
         "postgres" => true,
+        "age" => installed("age").is_some(),
         "grpcurl" => grpcurl().is_some(),
         _ => false,
     }

@@ -60,7 +60,11 @@ fn built() -> PathBuf {
 /// Where grpcurl is: built for the tests, or installed.
 pub(crate) fn grpcurl() -> Option<PathBuf> {
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools");
+    Some(built).filter(|folder| folder.join("grpcurl").exists()).or_else(|| installed("grpcurl"))
+}
+
+/// The folder of a program that is installed.
+pub(crate) fn installed(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    let installed = std::env::split_paths(&path);
-    std::iter::once(built).chain(installed).find(|folder| folder.join("grpcurl").exists())
+    std::env::split_paths(&path).find(|folder| folder.join(program).exists())
 }
