@@ -152,6 +152,8 @@ if [ "$1" = test ] || [ "$1" = coverage ]; then
   need faketime faketime
   # A guide encrypts a backup with it.
   need age age
+  # Alert rules are tried by promtool, and a doctor asks a Prometheus.
+  need promtool prometheus
   need node nodejs
   need npm npm
   need chromium chromium

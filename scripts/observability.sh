@@ -1,36 +1,11 @@
 #!/usr/bin/env bash
 # Holds alert rules, dashboards and runbooks: that they are well formed, that every metric that they name is one which a
-# running mesh exposes or its source registers, and that the rules fire when they should and only then. The last needs
-# promtool, from PATH or target/tools; `scripts/observability.sh tools` builds it there with Go, in about five minutes, and a
-# Prometheus for a test of `tradewind doctor`.
-# Usage: scripts/observability.sh [tools]
+# running mesh exposes or its source registers, and that the rules fire when they should and only then.
+# Usage: scripts/observability.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-PATH=$PATH:$PWD/target/tools
-module=github.com/prometheus/prometheus@v0.315.0
 rules=helm/tradewind/files/alerts.yaml
-
-# The module's own workspace names folders that are not in it, so they are built from a module beside it. Of the ways to
-# find what is read, the one by a file is enough here; each of the others brings the library of a cloud.
-build_tools() {
-  local beside name
-  command -v promtool >/dev/null && command -v prometheus >/dev/null && return
-  command -v go >/dev/null || { echo "tradewind: Go is missing, with which promtool and Prometheus are built." >&2; exit 1; }
-  beside=$(mktemp -d)
-  (
-    cd "$beside"
-    printf 'module promtool\ngo 1.26\n' >go.mod
-    go mod edit -replace=cloud.google.com/go=cloud.google.com/go@v0.123.0
-    go get "$module"
-  )
-  mkdir -p target/tools
-  for name in promtool prometheus; do
-    GOFLAGS="${GOFLAGS:--p=2} -mod=mod" go build -C "$beside" -trimpath -tags remove_all_sd -ldflags '-s -w' \
-      -o "$PWD/target/tools/$name" "github.com/prometheus/prometheus/cmd/$name"
-  done
-  rm -rf "$beside"
-}
 
 . scripts/beside.sh
 
@@ -75,10 +50,6 @@ await() {
   return 1
 }
 
-if [ "${1:-}" = tools ]; then
-  build_tools
-  exit
-fi
 binary=${TRADEWIND:-target/debug/tradewind}
 node scripts/observability/dashboards.js check
 if [ -x "$binary" ]; then
@@ -88,11 +59,7 @@ else
   echo "SKIPPED: what a running mesh exposes, since $binary is not built"
   node scripts/observability/check.js
 fi
-if command -v promtool >/dev/null; then
-  promtool check rules --lint=all "$rules"
-  node scripts/observability/queries.js >"$data/queries.yaml"
-  promtool check rules --lint=none "$data/queries.yaml" >"$data/log" || { cat "$data/log" >&2; exit 1; }
-  promtool test rules scripts/observability/alerts_test.yaml
-else
-  echo "SKIPPED: whether the rules fire as they should, since promtool is not here: scripts/observability.sh tools builds it"
-fi
+promtool check rules --lint=all "$rules"
+node scripts/observability/queries.js >"$data/queries.yaml"
+promtool check rules --lint=none "$data/queries.yaml" >"$data/log" || { cat "$data/log" >&2; exit 1; }
+promtool test rules scripts/observability/alerts_test.yaml

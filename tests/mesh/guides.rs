@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use store_testing::Server;
 
 use crate::sample::shop;
-use crate::shell::{Desk, grpcurl, installed, said};
+use crate::shell::{Desk, said};
+use crate::tools;
 
 /// What a block may need.
 const NEEDS: [&str; 9] =
@@ -89,8 +90,7 @@ fn block(line: usize, info: &str, text: String) -> Result<Option<Block>, String>
 fn is_here(needs: &str) -> bool {
     match needs {
         "postgres" => true,
-        "age" => installed("age").is_some(),
-        "grpcurl" => grpcurl().is_some(),
+        "age" | "grpcurl" => tools::find(needs).is_some(),
         _ => false,
     }
 }

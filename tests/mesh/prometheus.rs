@@ -1,4 +1,4 @@
-//! What a doctor finds of alerts, by a real Prometheus where one is installed.
+//! What a doctor finds of alerts, by a real Prometheus.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -56,8 +56,7 @@ impl Prometheus {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn alerts_are_looked_for_where_they_would_be_raised() {
-    let builds = "scripts/observability.sh tools";
-    let Some(program) = tools::installed("prometheus", builds) else { return };
+    let program = tools::find("prometheus").expect("`make install` installs Prometheus");
     let world = World::start(Shape::Near, Engine::Sqlite).await;
     let manager = free_address().await.to_string();
     let whole = json!({

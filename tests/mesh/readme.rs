@@ -1,7 +1,8 @@
 //! The first five minutes, as the README has them.
 
 use crate::sample::shop;
-use crate::shell::{Desk, grpcurl, said};
+use crate::shell::{Desk, said};
+use crate::tools;
 use crate::world::World;
 
 const README: &str = include_str!("../../README.md");
@@ -35,8 +36,7 @@ async fn five_lines_of_curl_buy_something() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_lines_of_grpcurl_buy_something() {
-    if grpcurl().is_none() {
-        eprintln!("skipped: grpcurl is not here; scripts/install.sh builds it where Go is");
+    if tools::find_or_skip("grpcurl", "scripts/install.sh test").is_none() {
         return;
     }
     let world = shop().await;

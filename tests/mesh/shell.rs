@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::timeout;
 
+use crate::tools;
 use crate::world::World;
 
 /// How long all commands of a page may take.
@@ -32,9 +33,8 @@ impl Desk {
     /// `tradewind` is the binary that was built.
     pub(crate) async fn run(&self, script: &str, world: &World) -> Output {
         let script = script.replace("localhost:8080", &world.gateway.to_string());
-        let tools = [Some(built()), grpcurl()];
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let path = tools.into_iter().flatten().chain(std::env::split_paths(&path));
+        let path = [built(), tools::folder()].into_iter().chain(std::env::split_paths(&path));
         let mut shell = Command::new("bash");
         shell.args(["-eu", "-c", &script]).current_dir(self.folder.path()).kill_on_drop(true);
         shell.env("PATH", std::env::join_paths(path).unwrap()).env("HOME", self.folder.path());
@@ -55,16 +55,4 @@ pub(crate) fn said(output: &Output) -> String {
 /// Where the binary is.
 fn built() -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_tradewind")).parent().unwrap().to_owned()
-}
-
-/// Where grpcurl is: built for the tests, or installed.
-pub(crate) fn grpcurl() -> Option<PathBuf> {
-    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools");
-    Some(built).filter(|folder| folder.join("grpcurl").exists()).or_else(|| installed("grpcurl"))
-}
-
-/// The folder of a program that is installed.
-pub(crate) fn installed(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).find(|folder| folder.join(program).exists())
 }

@@ -14,12 +14,21 @@ use crate::http;
 /// How long one may take to start, and to have what it is asked for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where a program is, in `target/tools` or on the PATH. Where it is not, says that a test is skipped, and what builds it.
-pub(crate) fn installed(name: &str, builds: &str) -> Option<PathBuf> {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools").join(name);
+/// Where those are that were built for the tests.
+pub(crate) fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools")
+}
+
+/// Where a program is, in `target/tools` or on the PATH.
+pub(crate) fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let on_path = std::env::split_paths(&path).map(|folder| folder.join(name));
-    let found = [own].into_iter().chain(on_path).find(|program| program.is_file());
+    let folders = std::iter::once(folder()).chain(std::env::split_paths(&path));
+    folders.map(|folder| folder.join(name)).find(|program| program.is_file())
+}
+
+/// The same. Where it is not, says that a test is skipped, and what builds it.
+pub(crate) fn find_or_skip(name: &str, builds: &str) -> Option<PathBuf> {
+    let found = find(name);
     if found.is_none() {
         let text =
             format!("SKIPPED: no {name} in target/tools or on the PATH; {builds} builds one");
