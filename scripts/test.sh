@@ -1,10 +1,14 @@
 #!/usr/bin/env bash
-# Everything that must hold before a change lands, stage by stage; the first failure ends it.
+# Everything that must hold before a change lands, stage by stage; a failure ends it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-names=()
-seconds=()
+kept=${2:-}
+if [ -z "$kept" ]; then
+  kept=$(mktemp -d)
+  : >"$kept/seconds"
+  trap 'end; rm -rf "$kept"' EXIT
+fi
 
 # Runs one stage: its name, then the command.
 stage() {
@@ -18,9 +22,8 @@ stage() {
     echo "FAILED at $name, after $(elapsed "$started") s: $*" >&2
     exit 1
   fi
-  names+=("$name")
-  seconds+=("$(elapsed "$started")")
-  echo "── $name: ${seconds[-1]} s"
+  printf '  %-12s %8s s\n' "$name" "$(elapsed "$started")" >>"$kept/seconds"
+  echo "── $name: $(elapsed "$started") s"
 }
 
 # A decimal point is a comma in some locales, so time is counted in whole microseconds.
@@ -34,11 +37,8 @@ elapsed() {
 }
 
 summary() {
-  local at
   echo
-  for at in "${!names[@]}"; do
-    printf '  %-12s %8s s\n' "${names[at]}" "${seconds[at]}"
-  done
+  cat "$kept/seconds"
 }
 
 docs() {
@@ -48,6 +48,35 @@ docs() {
 tests() {
   target/debug/store-testing cargo test --workspace
 }
+
+# All but the tests of Rust. The first of them ask nothing of cargo, which lets one build at a time.
+others() {
+  stage chart scripts/chart.sh
+  stage links node scripts/links.js
+  stage observing scripts/observability.sh
+  stage supply scripts/supply.sh
+  stage clippy cargo clippy --quiet --workspace --all-targets -- -D warnings
+  stage docs docs
+  stage sdk scripts/sdk.sh
+}
+
+# Runs those beside the tests, on what these leave of the processors, since they wait much of their time. What they say is shown
+# when they have ended, or something is found.
+beside() {
+  nice -n 10 scripts/test.sh others "$kept" >"$kept/beside" 2>&1 && return
+  cat "$kept/beside" >&2
+  return 1
+}
+
+# What still runs beside is not waited for once something was found.
+end() {
+  [ -z "${beside:-}" ] || { pkill --parent "$beside" || true; wait "$beside" || true; }
+}
+
+if [ "${1:-}" = others ]; then
+  others
+  exit
+fi
 
 # What fails soonest comes first.
 begun=$(now)
@@ -59,14 +88,12 @@ stage build cargo test --quiet --workspace --no-run
 stage tidy cargo test --quiet --workspace --test tidy
 stage contracts scripts/contracts.sh
 stage migrations scripts/previous-schema.sh landed
-stage chart scripts/chart.sh
-stage clippy cargo clippy --quiet --workspace --all-targets -- -D warnings
-stage docs docs
-stage links node scripts/links.js
-stage supply scripts/supply.sh
-stage observing scripts/observability.sh
+beside &
+beside=$!
 stage tests tests
-stage sdk scripts/sdk.sh
+wait "$beside" || exit 1
+beside=
+cat "$kept/beside"
 summary
 echo
 echo "All of it holds, in $(elapsed "$begun") s."
