@@ -1,8 +1,9 @@
 //! The provider on the other side of the world: the simulator of payments, asked over a line that fails.
 
 use mesh::{Context, async_trait};
-use payments::provider::{Charge, Outcome, Provider, Records, Repaid, Repayment};
+use payments::provider::{Charge, Outcome, Provider, Record, Records, Repaid, Repayment};
 use payments::simulator::Simulator;
+use tradewind::payments::v1::provider_entry::Theirs;
 
 use crate::agent::{Agent, Lie};
 use crate::fault::{Fault, Place};
@@ -67,6 +68,16 @@ impl Acquirer {
         self.agent.lied(Lie { attempt_id: charge.attempt_id.clone(), truth });
         lie
     }
+
+    /// A record of a provider that stands by what it said.
+    fn as_said(&self, record: Record) -> Record {
+        let lies = self.agent.lies();
+        match lies.iter().find(|lie| lie.attempt_id == record.key) {
+            Some(lie) if lie.truth == "SUCCESS" => Record { theirs: Theirs::Declined, ..record },
+            Some(_) => Record { theirs: Theirs::Done, ..record },
+            None => record,
+        }
+    }
 }
 
 #[async_trait]
@@ -119,7 +130,14 @@ impl Provider for Acquirer {
     }
 
     async fn records(&self, context: &Context, after: &str, most: u32) -> Records {
-        self.there.records(context, after, most).await
+        let records = self.there.records(context, after, most).await;
+        // It is looked at when all is over, and no bug does anything more.
+        match records {
+            Records::Are(all) if self.agent.bug() == Some(Bug::HidesLies) => {
+                Records::Are(all.into_iter().map(|record| self.as_said(record)).collect())
+            }
+            records => records,
+        }
     }
 
     async fn complete_action(

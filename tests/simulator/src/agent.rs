@@ -58,8 +58,11 @@ pub(crate) struct Lie {
 
 impl Agent {
     pub(crate) fn new(seed: u64, bug: Option<Bug>) -> Self {
+        let mut weather = Weather::of(seed);
+        // Only a provider that lies can hide it.
+        weather.lies |= bug == Some(Bug::HidesLies);
         let inner = Inner {
-            weather: Weather::of(seed),
+            weather,
             bug,
             calm: AtomicBool::new(true),
             passings: Mutex::default(),

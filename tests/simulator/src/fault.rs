@@ -134,7 +134,7 @@ pub(crate) struct Weather {
     /// How often every service may die.
     pub(crate) deaths: u64,
     /// Whether the provider lies.
-    lies: bool,
+    pub(crate) lies: bool,
 }
 
 impl Weather {

@@ -47,6 +47,8 @@ pub(crate) enum Bug {
     TakesTwice,
     /// The provider gives back twice, under another key.
     RefundsTwice,
+    /// The provider's records say what it said, and not what it did.
+    HidesLies,
     /// An order counts less as given back than was.
     ForgetsRefund,
     /// A refund is on record twice.
@@ -85,7 +87,8 @@ impl Bug {
             Self::ReleasesNothing
             | Self::PretendsCommits
             | Self::TakesTwice
-            | Self::RefundsTwice => return None,
+            | Self::RefundsTwice
+            | Self::HidesLies => return None,
         })
     }
 
