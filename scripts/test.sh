@@ -49,15 +49,23 @@ tests() {
   target/debug/store-testing cargo test --workspace
 }
 
-# All but the tests of Rust. The first of them ask nothing of cargo, which lets one build at a time.
+# What the chart is looked at with is built once, where Go is; what cannot be had is skipped, and said.
+chart() {
+  if command -v go >/dev/null; then
+    scripts/chart/tools.sh || echo "tradewind: not all of the chart's tools could be built." >&2
+  fi
+  scripts/chart.sh
+}
+
+# All but the tests of Rust. Cargo lets one build at a time; what takes longest on a new machine comes last.
 others() {
-  stage chart scripts/chart.sh
   stage links node scripts/links.js
   stage observing scripts/observability.sh
   stage supply scripts/supply.sh
   stage clippy cargo clippy --quiet --workspace --all-targets -- -D warnings
   stage docs docs
   stage sdk scripts/sdk.sh
+  stage chart chart
 }
 
 # Runs those beside the tests, on what these leave of the processors, since they wait much of their time. What they say is shown
