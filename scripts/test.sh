@@ -3,11 +3,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-kept=${2:-}
-if [ -z "$kept" ]; then
-  kept=$(mktemp -d)
-  : >"$kept/seconds"
-  trap 'end; rm -rf "$kept"' EXIT
+if [ "${1:-}" = others ]; then
+  data=$2
+else
+  . scripts/beside.sh
+  : >"$data/seconds"
+  # Where what fails is said at once, also by the others.
+  exec 3>&2
 fi
 
 # Runs one stage: its name, then the command.
@@ -19,10 +21,10 @@ stage() {
   echo "── $name: $*"
   if ! "$@"; then
     summary
-    echo "FAILED at $name, after $(elapsed "$started") s: $*" >&2
+    echo "FAILED at $name, after $(elapsed "$started") s: $*" >&3
     exit 1
   fi
-  printf '  %-12s %8s s\n' "$name" "$(elapsed "$started")" >>"$kept/seconds"
+  printf '  %-12s %8s s\n' "$name" "$(elapsed "$started")" >>"$data/seconds"
   echo "── $name: $(elapsed "$started") s"
 }
 
@@ -38,7 +40,7 @@ elapsed() {
 
 summary() {
   echo
-  cat "$kept/seconds"
+  cat "$data/seconds"
 }
 
 docs() {
@@ -68,19 +70,6 @@ others() {
   stage chart chart
 }
 
-# Runs those beside the tests, on what these leave of the processors, since they wait much of their time. What they say is shown
-# when they have ended, or something is found.
-beside() {
-  nice -n 10 scripts/test.sh others "$kept" >"$kept/beside" 2>&1 && return
-  cat "$kept/beside" >&2
-  return 1
-}
-
-# What still runs beside is not waited for once something was found.
-end() {
-  [ -z "${beside:-}" ] || { pkill --parent "$beside" || true; wait "$beside" || true; }
-}
-
 if [ "${1:-}" = others ]; then
   others
   exit
@@ -96,13 +85,12 @@ stage build cargo test --quiet --workspace --no-run
 stage tidy cargo test --quiet --workspace --test tidy
 stage contracts scripts/contracts.sh
 stage migrations scripts/previous-schema.sh landed
-beside &
-beside=$!
+# On what the tests leave of the processors, since they wait much of their time; what is said is shown when all has ended.
+nice -n 10 scripts/test.sh others "$data" >"$data/others" 2>&1 &
+running+=($!)
 stage tests tests
-# What was found has long gone by.
-wait "$beside" || { tail -1 "$kept/beside" >&2; exit 1; }
-beside=
-cat "$kept/beside"
+wait "${running[0]}" || { cat "$data/others" >&2; exit 1; }
+cat "$data/others"
 summary
 echo
 echo "All of it holds, in $(elapsed "$begun") s."
